@@ -1,0 +1,440 @@
+#include "galaxycache/actors/cache.hpp"
+
+#include "galaxycache/actors/loader.hpp"
+#include "galaxycache/runtime/hash.hpp"
+
+#include <algorithm>
+
+namespace galaxycache {
+
+namespace {
+
+// How often a flight is looked after: callers that died, a backend that hangs.
+constexpr auto check_up_interval = std::chrono::seconds{1};
+
+// Expired entries wait at least this long for the sweeper, so that it never
+// runs without pause; a read does not answer them meanwhile.
+constexpr auto sweep_interval = std::chrono::seconds{1};
+constexpr std::size_t sweep_entries_max = 1024;
+
+// Loaders are kept for reuse up to a burst of this size.
+constexpr std::size_t idle_loaders_max = 256;
+
+} // namespace
+
+std::size_t
+cache_state::key_hash::operator()(std::string_view key) const noexcept {
+  return hash64(key);
+}
+
+cache_state::~cache_state() {
+  for (auto& [key, f] : flights_)
+    for (auto* l : {&f.peer, &f.local})
+      if (l->active()) {
+        l->stop.request_stop();
+        galaxy().loads.leave();
+      }
+  for (auto& slot : loaders_)
+    if (slot.loader)
+      caf::anon_send_exit(slot.loader, caf::exit_reason::kill);
+  if (cell_)
+    cell_->flights.store(0, std::memory_order_relaxed);
+}
+
+cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
+                                              cache_config config) {
+  self_ = self;
+  config_ = std::move(config);
+  cell_ = galaxy().shards[config_.shard].get();
+  wheel_.emplace(time().now());
+  harden(self, [](std::exception_ptr&) {
+    return make_error({errc::internal_error, "a cache actor crashed"});
+  });
+  if (auto* user = std::get_if<backend_actor>(&galaxy().source.how()))
+    monitors_.watch(self, *user,
+                    [this](const caf::error& why) { backend_died(why); });
+  return {
+    [this](get_atom, std::string& key, const ticket& terms) -> result<answer> {
+      auto promise = self_->make_response_promise<answer>();
+      get(std::move(key), terms, reply{promise});
+      return promise;
+    },
+    [this](questions& all) {
+      auto to = caf::actor_cast<asker_actor>(self_->current_sender());
+      auto& batch = *all.batch;
+      while (batch.taken < batch.asked.size()) {
+        auto& x = batch.asked[batch.taken++];
+        get(std::move(x.key), x.terms, reply{self_, to, x.id});
+      }
+    },
+    [this](landed& result) { loader_done(result); },
+    [this](tick_atom) { tick(); },
+    [this](stop_atom) { stop(); },
+  };
+}
+
+// -- gets ---------------------------------------------------------------------
+
+void cache_state::get(std::string key, const ticket& terms, reply to) {
+  // The value may have come since the caller looked.
+  if (auto hit = galaxy().look_up(*cell_, key)) {
+    cell_->count.add(hit->level == hit_level::main
+                       ? counter::coalesced_maincache_hits
+                       : counter::coalesced_hotcache_hits);
+    return answer_now(to, *hit);
+  }
+  if (key.size() > key_bytes_max)
+    return answer_now(to, failure{errc::key_too_long, {}});
+  if (terms.mode == fetch_mode::peek)
+    return answer_now(to, answer{});
+  if (terms.deadline <= time().now())
+    return answer_now(to, failure{errc::deadline_exceeded, {}});
+  auto i = flights_.find(std::string_view{key});
+  if (i != flights_.end())
+    return join(i->second, terms, std::move(to));
+  if (galaxy().home->phase.load() != life::serving)
+    return answer_now(to, failure{errc::draining, {}});
+  join(begin_flight(std::move(key), terms), terms, std::move(to));
+}
+
+void cache_state::join(flight& f, const ticket& terms, reply to) {
+  auto takes_peers = terms.mode == fetch_mode::regular;
+  auto& w = f.waiters.emplace_back(std::move(to), takes_peers);
+  w.in = &f;
+  w.self = std::prev(f.waiters.end());
+  wheel_->arm(w, terms.deadline);
+  // Whoever must not wait for a peer needs the local leg, be there another or
+  // not; whoever may is content with any.
+  auto remote = f.view && f.view->remote_owner(*f.key);
+  if (!takes_peers || !remote) {
+    if (!f.local.active())
+      start_leg(f, leg_kind::local);
+  } else if (!f.peer.active() && !f.local.active()) {
+    start_leg(f, leg_kind::peer);
+  }
+  rearm();
+}
+
+void cache_state::answer_now(reply& to, const answer& x) {
+  if (!x.found())
+    cell_->count.add(counter::not_found);
+  config_.waiters->leave();
+  to.deliver(x);
+}
+
+void cache_state::answer_now(reply& to, const failure& why) {
+  cell_->count.add(counter::failed);
+  if (why.code == errc::overloaded)
+    cell_->count.add(counter::overloaded);
+  if (why.code == errc::deadline_exceeded)
+    cell_->count.add(counter::deadline_exceeded);
+  config_.waiters->leave();
+  to.deliver(why);
+}
+
+/// The waiter's own deadline has passed.
+void cache_state::leave(waiter& w) {
+  auto& f = *w.in;
+  answer_now(w.to, failure{errc::deadline_exceeded, {}});
+  f.waiters.erase(w.self);
+  if (f.waiters.empty())
+    f.local.stop.request_stop();
+}
+
+// -- flights ------------------------------------------------------------------
+
+cache_state::flight& cache_state::begin_flight(std::string key,
+                                               const ticket& terms) {
+  auto [i, added] = flights_.try_emplace(std::move(key));
+  auto& f = i->second;
+  f.key = &i->first;
+  f.deadline = terms.deadline;
+  f.gutter = terms.gutter;
+  f.view = galaxy().home->view.get();
+  wheel_->arm(f, time().now() + check_up_interval);
+  cell_->flights.store(flights_.size(), std::memory_order_relaxed);
+  cell_->count.add(counter::coalesced_loads);
+  return f;
+}
+
+/// May land at once, and so end the flight.
+void cache_state::start_leg(flight& f, leg_kind kind) {
+  if (!galaxy().loads.try_enter()) {
+    auto limit = std::to_string(galaxy().loads.limit());
+    return land_failure(f, kind,
+                        {errc::overloaded, limit + " keys are being loaded"});
+  }
+  auto& l = leg_of(f, kind);
+  l.slot = take_loader();
+  l.stop = std::stop_source{};
+  l.began = time().now();
+  auto& slot = loaders_[l.slot];
+  slot.serial = ++serial_;
+  slot.busy_with = &f;
+  slot.leg = kind;
+  load_order order;
+  order.slot = l.slot;
+  order.serial = slot.serial;
+  order.leg = kind;
+  order.key = *f.key;
+  order.deadline = f.deadline;
+  order.gutter = f.gutter;
+  order.view = f.view;
+  order.stop = l.stop.get_token();
+  if (auto& peek = galaxy().options.peek; peek && kind == leg_kind::local)
+    order.peek_previous = f.view && !f.view->remote_owner(*f.key)
+                          && l.began - galaxy().home->born < peek->warm_time;
+  send_to(self_, slot.loader, std::move(order));
+}
+
+void cache_state::loader_done(landed& result) {
+  if (result.slot >= loaders_.size())
+    return;
+  auto& slot = loaders_[result.slot];
+  if (!slot.busy_with || slot.serial != result.serial)
+    return; // of a load that was given up
+  auto& f = *slot.busy_with;
+  auto kind = slot.leg;
+  free_loader(result.slot);
+  land(f, kind, result);
+  rearm();
+}
+
+void cache_state::loader_died(std::uint32_t slot, const caf::error& why) {
+  auto* f = loaders_[slot].busy_with;
+  auto kind = loaders_[slot].leg;
+  loaders_[slot].loader = loader_actor{};
+  if (!f)
+    return;
+  free_loader(slot);
+  leg_of(*f, kind) = {};
+  galaxy().loads.leave();
+  land_failure(*f, kind,
+               {errc::backend_failed, "the loader died: " + describe(why)});
+  rearm();
+}
+
+/// The user's actor has died, maybe without answering all it was asked. (Not
+/// watched by each loader: one that ends would leave a trace in that actor.)
+void cache_state::backend_died(const caf::error& why) {
+  for (auto& slot : loaders_)
+    if (slot.busy_with && slot.leg == leg_kind::local)
+      send_to(self_, slot.loader,
+              work_done{slot.serial,
+                        failure{errc::backend_failed,
+                                "the backend died: " + describe(why)}});
+}
+
+void cache_state::land(flight& f, leg_kind kind, landed& result) {
+  auto stopped = leg_of(f, kind).stop.stop_requested();
+  leg_of(f, kind) = {};
+  galaxy().loads.leave();
+  if (result.outcome.found())
+    return land_value(f, kind, result);
+  if (result.outcome.failed()) {
+    // A backend that gave up because nobody waited is asked again if somebody
+    // does by now.
+    if (stopped && !f.waiters.empty())
+      return start_leg(f, kind);
+    return land_failure(f, kind, result.outcome.error());
+  }
+  // A peer's not found is for those that asked for a peer.
+  for (auto i = f.waiters.begin(); i != f.waiters.end();) {
+    auto& w = *i++;
+    if (kind == leg_kind::local || w.takes_peers) {
+      answer_now(w.to, answer{});
+      f.waiters.erase(w.self);
+    }
+  }
+  close_if_done(f);
+}
+
+void cache_state::land_value(flight& f, leg_kind kind, landed& result) {
+  auto& content = result.outcome.content();
+  answer x;
+  x.data = std::move(content.data);
+  x.expiry = content.expiry;
+  x.level = result.level;
+  x.owner = std::move(result.owner);
+  auto fresh = !expired(x.expiry, time().wall_now());
+  auto& count = cell_->count;
+  auto served = counter::backend_loads;
+  if (kind == leg_kind::peer) {
+    count.add(counter::coalesced_peer_loads);
+    served = counter::peer_loads;
+    if (fresh
+        && cell_->memory.offer_hot(*f.key, x.data, x.expiry,
+                                   f.waiters.size(), time()))
+      count.add(counter::promotions);
+  } else {
+    if (x.level == hit_level::peek)
+      served = counter::peer_peeks;
+    else
+      count.add(counter::coalesced_backend_loads);
+    if (fresh)
+      cell_->memory.put_main(*f.key, x.data, x.expiry);
+  }
+  if (x.expiry != never_expires)
+    schedule_sweep();
+  answer_all(f, x, served);
+}
+
+void cache_state::land_failure(flight& f, leg_kind kind, const failure& why) {
+  auto& count = cell_->count;
+  if (kind == leg_kind::peer) {
+    auto no_fault = why.code == errc::draining
+                    || why.code == errc::unknown_galaxy
+                    || why.code == errc::overloaded;
+    if (!no_fault)
+      count.add(counter::peer_load_errors);
+    if (!f.local.active() && !f.waiters.empty())
+      return start_leg(f, leg_kind::local);
+    return close_if_done(f);
+  }
+  if (why.code != errc::overloaded)
+    count.add(counter::backend_load_errors);
+  fail_all(f, why);
+}
+
+void cache_state::answer_all(flight& f, const answer& x, counter served) {
+  cell_->count.add(served, f.waiters.size());
+  for (auto& w : f.waiters)
+    answer_now(w.to, x);
+  f.waiters.clear();
+  close_if_done(f);
+}
+
+/// The local leg has failed: whoever waits for a peer goes on waiting.
+void cache_state::fail_all(flight& f, const failure& why) {
+  for (auto i = f.waiters.begin(); i != f.waiters.end();) {
+    auto& w = *i++;
+    if (!f.peer.active() || !w.takes_peers) {
+      answer_now(w.to, why);
+      f.waiters.erase(w.self);
+    }
+  }
+  close_if_done(f);
+}
+
+void cache_state::close_if_done(flight& f) {
+  if (f.peer.active() || f.local.active())
+    return;
+  flights_.erase(flights_.find(std::string_view{*f.key}));
+  cell_->flights.store(flights_.size(), std::memory_order_relaxed);
+}
+
+void cache_state::check_up(flight& f) {
+  wheel_->arm(f, time().now() + check_up_interval);
+  for (auto i = f.waiters.begin(); i != f.waiters.end();) {
+    auto& w = *i++;
+    if (w.to.asker_is_gone()) {
+      config_.waiters->leave();
+      f.waiters.erase(w.self);
+    }
+  }
+  if (f.waiters.empty())
+    f.local.stop.request_stop();
+  auto patience = galaxy().options.load_timeout;
+  if (!f.local.active() || time().now() - f.local.began < patience)
+    return;
+  // Its loader still waits, so it cannot be used again.
+  auto slot = f.local.slot;
+  caf::anon_send_exit(loaders_[slot].loader, caf::exit_reason::kill);
+  loader_died(slot, make_error({errc::deadline_exceeded,
+                                "the backend did not return in time"}));
+}
+
+// -- loaders ------------------------------------------------------------------
+
+std::uint32_t cache_state::take_loader() {
+  if (idle_loaders_.empty()) {
+    idle_loaders_.push_back(static_cast<std::uint32_t>(loaders_.size()));
+    loaders_.emplace_back();
+  }
+  auto slot = idle_loaders_.back();
+  idle_loaders_.pop_back();
+  if (!loaders_[slot].loader) {
+    auto handle = galaxy().home->system.spawn<caf::hidden>(
+      loader, loader_config{config_.galaxy,
+                            caf::actor_cast<cache_actor>(self_),
+                            universe_core::presence{galaxy().home}});
+    loaders_[slot].loader = handle;
+    monitors_.watch(self_, handle,
+                    [this, slot, id = handle.id()](const caf::error& why) {
+                      auto& current = loaders_[slot].loader;
+                      if (current && current.id() == id)
+                        loader_died(slot, why);
+                    });
+  }
+  return slot;
+}
+
+void cache_state::free_loader(std::uint32_t slot) {
+  auto& l = loaders_[slot];
+  l.busy_with = nullptr;
+  if (l.loader && idle_loaders_.size() >= idle_loaders_max)
+    caf::anon_send_exit(std::exchange(l.loader, {}), caf::exit_reason::kill);
+  idle_loaders_.push_back(slot);
+}
+
+// -- time ---------------------------------------------------------------------
+
+void cache_state::tick() {
+  auto now = time().now();
+  wake_.woken(now);
+  while (auto* due = wheel_->pop_due(now)) {
+    switch (auto& t = static_cast<timed&>(*due); t.kind) {
+      case alarm::waiter:
+        leave(static_cast<waiter&>(t));
+        break;
+      case alarm::flight:
+        check_up(static_cast<flight&>(t));
+        break;
+      case alarm::sweep:
+        sweep();
+        break;
+    }
+  }
+  rearm();
+}
+
+void cache_state::rearm() {
+  wake_.at(time(), wheel_->next(), caf::actor_cast<cache_actor>(self_));
+}
+
+void cache_state::sweep() {
+  auto removed = cell_->memory.sweep(time().wall_now(), sweep_entries_max);
+  if (removed == sweep_entries_max)
+    wheel_->arm(sweep_, time().now()); // at the next tick
+  else
+    schedule_sweep();
+}
+
+void cache_state::schedule_sweep() {
+  auto next = cell_->memory.next_expiry();
+  if (!next)
+    return;
+  auto pause = std::max<std::chrono::nanoseconds>(*next - time().wall_now(),
+                                                  sweep_interval);
+  auto when = time().now() + pause;
+  if (sweep_.armed() && sweep_at_ <= when)
+    return;
+  sweep_at_ = when;
+  wheel_->arm(sweep_, when);
+}
+
+void cache_state::stop() {
+  for (auto& [key, f] : flights_) {
+    for (auto& w : f.waiters)
+      answer_now(w.to, failure{errc::draining, {}});
+    f.waiters.clear();
+  }
+  self_->quit();
+}
+
+cache_actor::behavior_type
+cache(cache_actor::stateful_pointer<cache_state> self, cache_config config) {
+  return state_of(self).start(self, std::move(config));
+}
+
+} // namespace galaxycache

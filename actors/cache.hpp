@@ -1,0 +1,187 @@
+#pragma once
+
+#include "galaxycache/actors/core.hpp"
+#include "galaxycache/actors/reply.hpp"
+#include "galaxycache/messages/actors.hpp"
+#include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/timer_wheel.hpp"
+
+#include <list>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace galaxycache {
+
+struct cache_config {
+  std::shared_ptr<galaxy_core> galaxy;
+  /// Which of the galaxy's shards this actor writes.
+  std::size_t shard = 0;
+  /// Counts the gets let in; every answer lets one out.
+  std::shared_ptr<gate> waiters;
+  universe_core::presence alive;
+};
+
+/// Holds the flights of one shard: a flight per key being loaded, with all the
+/// gets that wait for it.
+///
+/// A flight has up to two legs, each carried by a loader. The peer leg asks
+/// the owner; the local leg loads here. Gets that must not wait for a peer
+/// (all that come from servers) have the local leg started beside a peer leg
+/// in progress, so that two universes that each believe the other to own a key
+/// never wait for each other. Whichever leg lands first with a value answers
+/// everybody.
+class cache_state {
+public:
+  static inline const char* name = "galaxycache.cache";
+
+  cache_state() = default;
+  ~cache_state();
+
+  cache_actor::behavior_type start(cache_actor::pointer self,
+                                   cache_config config);
+
+private:
+  static constexpr auto no_loader = static_cast<std::uint32_t>(-1);
+
+  struct flight;
+
+  enum class alarm { waiter, flight, sweep };
+
+  /// What the timer wheel holds: `kind` tells which it is.
+  struct timed : timer_wheel::timer {
+    explicit timed(alarm kind) : kind(kind) {
+      // nop
+    }
+
+    alarm kind;
+  };
+
+  struct waiter : timed {
+    waiter(reply to, bool takes_peers)
+      : timed(alarm::waiter), to(std::move(to)), takes_peers(takes_peers) {
+      // nop
+    }
+
+    reply to;
+    /// Whether the get may wait for a peer.
+    bool takes_peers;
+    flight* in = nullptr;
+    std::list<waiter>::iterator self;
+  };
+
+  struct leg {
+    std::uint32_t slot = no_loader;
+    std::stop_source stop{std::nostopstate};
+    mono_time began{};
+
+    bool active() const noexcept {
+      return slot != no_loader;
+    }
+  };
+
+  struct flight : timed {
+    flight() : timed(alarm::flight) {
+      // nop
+    }
+
+    /// The key; it lives in the index.
+    const std::string* key = nullptr;
+    std::list<waiter> waiters;
+    leg peer;
+    leg local;
+    mono_time deadline{}; // of the get that began it
+    bool gutter = false;
+    /// The ring as it was when the flight began.
+    std::shared_ptr<const ring_view> view;
+  };
+
+  struct key_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view key) const noexcept;
+  };
+
+  struct key_equal {
+    using is_transparent = void;
+    bool operator()(std::string_view x, std::string_view y) const noexcept {
+      return x == y;
+    }
+  };
+
+  /// A loader and what it is busy with; `serial` tells its loads apart.
+  struct loader_slot {
+    loader_actor loader;
+    std::uint64_t serial = 0;
+    flight* busy_with = nullptr;
+    leg_kind leg = leg_kind::local;
+  };
+
+  // -- gets -------------------------------------------------------------------
+
+  void get(std::string key, const ticket& terms, reply to);
+  void join(flight& f, const ticket& terms, reply to);
+  void answer_now(reply& to, const answer& x);
+  void answer_now(reply& to, const failure& why);
+  void leave(waiter& w);
+
+  // -- flights ----------------------------------------------------------------
+
+  flight& begin_flight(std::string key, const ticket& terms);
+  void start_leg(flight& f, leg_kind kind);
+  void loader_done(landed& result);
+  void loader_died(std::uint32_t slot, const caf::error& why);
+  void backend_died(const caf::error& why);
+  void land(flight& f, leg_kind kind, landed& result);
+  void land_value(flight& f, leg_kind kind, landed& result);
+  void land_failure(flight& f, leg_kind kind, const failure& why);
+  void answer_all(flight& f, const answer& x, counter served);
+  void fail_all(flight& f, const failure& why);
+  void close_if_done(flight& f);
+  void check_up(flight& f);
+
+  // -- loaders ----------------------------------------------------------------
+
+  std::uint32_t take_loader();
+  void free_loader(std::uint32_t slot);
+
+  // -- time -------------------------------------------------------------------
+
+  void tick();
+  void rearm();
+  void sweep();
+  void schedule_sweep();
+  void stop();
+
+  leg& leg_of(flight& f, leg_kind kind) {
+    return kind == leg_kind::peer ? f.peer : f.local;
+  }
+
+  galaxy_core& galaxy() {
+    return *config_.galaxy;
+  }
+
+  clock& time() {
+    return *galaxy().home->time;
+  }
+
+  cache_actor::pointer self_ = nullptr;
+  cache_config config_;
+  shard_cell* cell_ = nullptr;
+  // Before the flights, whose timers it holds, and so destroyed after them.
+  std::optional<timer_wheel> wheel_;
+  wake_up wake_;
+  timed sweep_{alarm::sweep};
+  mono_time sweep_at_{}; // when it is armed for
+  std::unordered_map<std::string, flight, key_hash, key_equal> flights_;
+  std::vector<loader_slot> loaders_;
+  std::vector<std::uint32_t> idle_loaders_;
+  std::uint64_t serial_ = 0;
+  monitors monitors_;
+};
+
+cache_actor::behavior_type
+cache(cache_actor::stateful_pointer<cache_state> self, cache_config config);
+
+} // namespace galaxycache

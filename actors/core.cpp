@@ -1,0 +1,238 @@
+#include "galaxycache/actors/core.hpp"
+
+#include "galaxycache/runtime/hash.hpp"
+#include "galaxycache/runtime/random.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace galaxycache {
+
+// -- universe -----------------------------------------------------------------
+
+universe_core::universe_core(caf::actor_system& system, std::string self_id,
+                             std::shared_ptr<clock> time,
+                             std::shared_ptr<const log> lines,
+                             std::uint64_t seed)
+  : system(system),
+    self_id(value::take(std::move(self_id))),
+    time(std::move(time)),
+    lines(std::move(lines)),
+    born(this->time->now()),
+    incarnation(random_source{seed}.next()),
+    galaxies(std::make_shared<const galaxy_map>()),
+    seeds_(seed + 1) {
+  // nop
+}
+
+std::uint64_t universe_core::next_seed() noexcept {
+  return seeds_.fetch_add(1, std::memory_order_relaxed);
+}
+
+struct universe_core::presence::token {
+  explicit token(std::shared_ptr<universe_core> at) : where(std::move(at)) {
+    std::lock_guard guard{where->mutex_};
+    ++where->alive_;
+  }
+
+  token(const token&) = delete;
+  token& operator=(const token&) = delete;
+
+  ~token() {
+    {
+      std::lock_guard guard{where->mutex_};
+      --where->alive_;
+    }
+    where->changed_.notify_all();
+  }
+
+  std::shared_ptr<universe_core> where;
+};
+
+universe_core::presence::presence(std::shared_ptr<universe_core> where)
+  : token_(std::make_shared<const token>(std::move(where))) {
+  // nop
+}
+
+std::size_t universe_core::actors_alive() const {
+  std::lock_guard guard{mutex_};
+  return alive_;
+}
+
+bool universe_core::await_no_actors(std::chrono::nanoseconds patience) const {
+  std::unique_lock guard{mutex_};
+  return changed_.wait_for(guard, patience, [this] { return alive_ == 0; });
+}
+
+void universe_core::enlist(const caf::strong_actor_ptr& member) {
+  std::lock_guard guard{mutex_};
+  enlisted_.push_back(caf::actor_cast<caf::weak_actor_ptr>(member));
+  // Actors that have ended leave their weak pointers behind.
+  if (enlisted_.size() % 64 == 0)
+    std::erase_if(enlisted_, [](const caf::weak_actor_ptr& weak) {
+      auto strong = weak.lock();
+      return !strong || is_terminated(strong);
+    });
+}
+
+void universe_core::end_all() {
+  std::vector<caf::weak_actor_ptr> members;
+  {
+    std::lock_guard guard{mutex_};
+    members.swap(enlisted_);
+  }
+  for (auto& weak : members)
+    if (auto strong = weak.lock())
+      caf::anon_send_exit(strong, caf::exit_reason::kill);
+}
+
+// -- galaxy -------------------------------------------------------------------
+
+namespace {
+
+std::vector<std::unique_ptr<shard_cell>>
+make_shards(std::size_t capacity_bytes, const galaxy_options& options) {
+  auto cores = std::thread::hardware_concurrency();
+  auto count = options.shards != 0 ? options.shards
+                                   : default_shards(capacity_bytes, cores);
+  shard::settings each;
+  each.capacity_bytes = capacity_bytes / count;
+  each.hot_ratio = options.hot_ratio;
+  each.candidates_max = (options.candidates_max + count - 1) / count;
+  each.reset_idle_stats = options.reset_idle_stats;
+  each.promote = options.promote ? options.promote : make_qps_promoter();
+  std::vector<std::unique_ptr<shard_cell>> result;
+  for (std::size_t i = 0; i < count; ++i)
+    result.push_back(std::make_unique<shard_cell>(each));
+  return result;
+}
+
+std::unique_ptr<worker_pool> make_workers(const backend& source) {
+  if (auto* pooled = std::get_if<backend::pooled>(&source.how()))
+    return std::make_unique<worker_pool>(
+      std::max<std::size_t>(pooled->workers, 1));
+  return nullptr;
+}
+
+// Keeps the choice of a shard independent of the choice of an owner.
+constexpr std::uint64_t shard_seed = 0x5a17'c0de'0f5a'11ed;
+
+} // namespace
+
+galaxy_core::galaxy_core(std::shared_ptr<universe_core> home, std::string name,
+                         std::size_t capacity_bytes, backend source,
+                         galaxy_options options)
+  : home(std::move(home)),
+    name(std::move(name)),
+    wire_name(value::copy(this->name)),
+    options(std::move(options)),
+    source(std::move(source)),
+    shards(make_shards(capacity_bytes, this->options)),
+    loads(this->options.loads_max),
+    jobs(std::make_shared<gate>(this->options.loads_max)),
+    workers(make_workers(this->source)) {
+  // nop
+}
+
+std::size_t galaxy_core::shard_of(std::string_view key) const noexcept {
+  return shards.size() == 1 ? 0 : hash64(key, shard_seed) % shards.size();
+}
+
+std::optional<answer> galaxy_core::look_up(shard_cell& cell,
+                                           std::string_view key) const {
+  auto hit = cell.memory.find(key, *home->time);
+  if (!hit)
+    return std::nullopt;
+  answer result;
+  result.data = std::move(hit->data);
+  result.expiry = hit->expiry;
+  if (hit->where == cache_kind::main) {
+    cell.count.add(counter::maincache_hits);
+    result.level = hit_level::main;
+    result.owner = home->self_id;
+  } else {
+    cell.count.add(counter::hotcache_hits);
+    result.level = hit_level::hot;
+    if (auto view = home->view.get())
+      result.owner = view->owner_id(key);
+  }
+  return result;
+}
+
+std::optional<std::variant<answer, failure>>
+galaxy_core::answer_at_once(shard_cell& cell, std::string_view key,
+                            fetch_mode mode) const {
+  cell.count.add(counter::gets);
+  if (key.size() > key_bytes_max) {
+    cell.count.add(counter::failed);
+    return failure{errc::key_too_long, std::to_string(key.size()) + " bytes"};
+  }
+  if (auto hit = look_up(cell, key))
+    return std::move(*hit);
+  if (mode == fetch_mode::peek) {
+    cell.count.add(counter::not_found);
+    return answer{};
+  }
+  return std::nullopt;
+}
+
+std::variant<std::shared_ptr<const cache_entrance>, failure>
+galaxy_core::admit(shard_cell& cell, std::size_t gets) const {
+  cell.count.add(counter::loads, gets);
+  auto entrance = cell.entrance.get();
+  failure why;
+  if (!entrance) {
+    why.code = errc::unavailable;
+    why.reason = failed ? "the galaxy has failed" : "the galaxy is not running";
+  } else if (!entrance->waiters->try_enter(gets)) {
+    why.code = errc::overloaded;
+    why.reason = std::to_string(entrance->waiters->limit()) + " gets wait";
+    cell.count.add(counter::overloaded, gets);
+  } else {
+    return entrance;
+  }
+  cell.count.add(counter::failed, gets);
+  return why;
+}
+
+mono_time
+galaxy_core::deadline_for(const get_options& asked) const noexcept {
+  // A timeout longer than a year is as good as a year, and does not overflow.
+  constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365};
+  auto timeout = asked.timeout > std::chrono::nanoseconds{0}
+                   ? asked.timeout
+                   : options.default_timeout;
+  return home->time->now() + std::min(timeout, longest);
+}
+
+galaxy_stats galaxy_core::stats() const {
+  galaxy_stats result;
+  auto add = [](cache_stats& sum, const cache_stats& x) {
+    sum.bytes += x.bytes;
+    sum.entries += x.entries;
+    sum.evictions += x.evictions;
+  };
+  for (auto& cell : shards) {
+    result.add(cell->count);
+    auto held = cell->memory.stats();
+    add(result.maincache, held.main);
+    add(result.hotcache, held.hot);
+    result.candidates += held.candidates;
+    result.flights += cell->flights.load(std::memory_order_relaxed);
+    if (auto entrance = cell->entrance.get())
+      result.waiters += entrance->waiters->inside();
+  }
+  return result;
+}
+
+// -- waking -------------------------------------------------------------------
+
+void wake_up::arm(clock& time, mono_time when, caf::weak_actor_ptr whom,
+                  void (*wake)(const caf::strong_actor_ptr&)) {
+  time.call_at(when, [whom = std::move(whom), wake] {
+    if (auto strong = whom.lock())
+      wake(strong);
+  });
+}
+
+} // namespace galaxycache

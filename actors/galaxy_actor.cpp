@@ -1,0 +1,228 @@
+#include "galaxycache/actors/galaxy_actor.hpp"
+
+#include "galaxycache/actors/asking.hpp"
+#include "galaxycache/actors/cache.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace galaxycache {
+
+namespace {
+
+// A cache actor that keeps crashing does so for a reason that a restart does
+// not mend.
+constexpr std::size_t crashes_max = 5;
+constexpr auto crashes_window = std::chrono::seconds{10};
+
+// The most keys one message may ask for. Also how a question's id holds both
+// its gathering and its place in it.
+constexpr std::uint64_t place_bits = 20;
+constexpr std::uint64_t keys_max = 1 << place_bits;
+
+} // namespace
+
+cache_actor spawn_cache(const std::shared_ptr<galaxy_core>& galaxy,
+                        std::size_t shard) {
+  auto entrance = std::make_shared<cache_entrance>();
+  auto limit = galaxy->options.waiters_max;
+  auto shards = galaxy->shards.size();
+  entrance->waiters = std::make_shared<gate>((limit + shards - 1) / shards);
+  auto handle = galaxy->home->system.spawn<caf::hidden>(
+    cache, cache_config{galaxy, shard, entrance->waiters,
+                        universe_core::presence{galaxy->home}});
+  entrance->cache = handle;
+  galaxy->home->enlist(caf::actor_cast<caf::strong_actor_ptr>(handle));
+  galaxy->shards[shard]->entrance.set(std::move(entrance));
+  return handle;
+}
+
+galaxy_actor spawn_galaxy(const std::shared_ptr<galaxy_core>& galaxy) {
+  galaxy_config config{galaxy, {}, universe_core::presence{galaxy->home}};
+  for (std::size_t shard = 0; shard < galaxy->shards.size(); ++shard)
+    config.caches.push_back(spawn_cache(galaxy, shard));
+  auto handle = galaxy->home->system.spawn<caf::hidden>(galaxy_supervisor,
+                                                        std::move(config));
+  galaxy->home->enlist(caf::actor_cast<caf::strong_actor_ptr>(handle));
+  return handle;
+}
+
+galaxy_state::~galaxy_state() {
+  if (config_.galaxy)
+    for (auto& cell : config_.galaxy->shards)
+      cell->entrance.set(nullptr);
+  for (auto& each : config_.caches)
+    if (each)
+      caf::anon_send_exit(each, caf::exit_reason::kill);
+}
+
+galaxy_actor::behavior_type galaxy_state::start(galaxy_actor::pointer self,
+                                                galaxy_config config) {
+  self_ = self;
+  config_ = std::move(config);
+  harden(self, [](std::exception_ptr&) {
+    return make_error({errc::internal_error, "a galaxy actor crashed"});
+  });
+  for (std::size_t shard = 0; shard < config_.caches.size(); ++shard)
+    supervise(shard);
+  return {
+    [this](get_atom, std::string& key) { return get(std::move(key), {}); },
+    [this](get_atom, std::string& key, const get_options& options) {
+      return get(std::move(key), options);
+    },
+    [this](get_atom, name_list& keys, const get_options& options) {
+      return get_many(std::move(keys.names), options);
+    },
+    [this](stats_atom) { return config_.galaxy->stats(); },
+    [this](answered& x) { take(x); },
+    [this](stop_atom) { stop(); },
+  };
+}
+
+// -- gets by message ----------------------------------------------------------
+
+result<answer> galaxy_state::get(std::string key, const get_options& options) {
+  auto& galaxy = *config_.galaxy;
+  auto& cell = galaxy.cell_of(key);
+  if (auto known = galaxy.answer_at_once(cell, key, options.mode)) {
+    if (auto* x = std::get_if<answer>(&*known))
+      return std::move(*x);
+    return make_error(std::get<failure>(*known));
+  }
+  auto entrance = galaxy.admit(cell);
+  if (auto* why = std::get_if<failure>(&entrance))
+    return make_error(*why);
+  ticket terms{options.mode, galaxy.deadline_for(options), false};
+  return delegate(
+    self_, std::get<std::shared_ptr<const cache_entrance>>(entrance)->cache,
+    get_atom_v, std::move(key), terms);
+}
+
+result<std::vector<get_result>>
+galaxy_state::get_many(std::vector<std::string> keys,
+                       const get_options& options) {
+  auto& galaxy = *config_.galaxy;
+  if (keys.size() > keys_max)
+    return make_error({errc::overloaded, "more than "
+                                           + std::to_string(keys_max)
+                                           + " keys at once"});
+  auto id = ++gatherings_begun_;
+  auto& g = gatherings_[id];
+  g.results.resize(keys.size());
+  ticket terms{options.mode, galaxy.deadline_for(options), false};
+  std::vector<std::vector<question>> asked(galaxy.shards.size());
+  std::unordered_map<std::string_view, std::size_t> first_places;
+  for (std::size_t place = 0; place < keys.size(); ++place) {
+    auto [seen, fresh] = first_places.try_emplace(keys[place], place);
+    if (!fresh) {
+      g.repeats.emplace_back(place, seen->second);
+      continue;
+    }
+    auto& cell = galaxy.cell_of(keys[place]);
+    auto known = galaxy.answer_at_once(cell, keys[place], options.mode);
+    if (!known) {
+      auto shard = galaxy.shard_of(keys[place]);
+      asked[shard].push_back({id << place_bits | place, keys[place], terms});
+    } else if (auto* x = std::get_if<answer>(&*known)) {
+      g.results[place].content = std::move(*x);
+    } else {
+      auto& why = std::get<failure>(*known);
+      g.results[place] = {{}, why.code, why.reason};
+    }
+  }
+  for (auto& group : asked)
+    g.missing += group.size();
+  g.to.emplace(self_->make_response_promise<std::vector<get_result>>());
+  auto promise = g.to->promise();
+  // Refusals are answers, too: keep the gathering open until all are asked.
+  ++g.missing;
+  for (std::size_t shard = 0; shard < asked.size(); ++shard)
+    if (!asked[shard].empty())
+      ask_cache(self_, galaxy, *galaxy.shards[shard], std::move(asked[shard]),
+                [this](answered x) { take(x); });
+  if (--g.missing == 0) {
+    finish(g);
+    gatherings_.erase(id);
+  }
+  return promise;
+}
+
+void galaxy_state::take(answered& x) {
+  auto i = gatherings_.find(x.id >> place_bits);
+  if (i == gatherings_.end())
+    return;
+  auto& g = i->second;
+  auto& result = g.results[x.id & (keys_max - 1)];
+  result.content = std::move(x.content);
+  result.error = x.error.code;
+  result.reason = std::move(x.error.reason);
+  if (--g.missing == 0) {
+    finish(g);
+    gatherings_.erase(i);
+  }
+}
+
+void galaxy_state::finish(gathering& g) {
+  for (auto [place, earlier] : g.repeats)
+    g.results[place] = g.results[earlier];
+  g.to->deliver(std::move(g.results));
+}
+
+// -- supervision --------------------------------------------------------------
+
+void galaxy_state::supervise(std::size_t shard) {
+  monitors_.watch(self_, config_.caches[shard],
+                  [this, shard](const caf::error& why) {
+                    cache_died(shard, why);
+                  });
+}
+
+void galaxy_state::cache_died(std::size_t shard, const caf::error& why) {
+  auto& galaxy = *config_.galaxy;
+  auto& cell = *galaxy.shards[shard];
+  cell.entrance.set(nullptr);
+  cell.memory.clear();
+  config_.caches[shard] = cache_actor{};
+  if (stopping_)
+    return end_if_alone();
+  auto now = galaxy.home->time->now();
+  crashes_.push_back(now);
+  while (now - crashes_.front() > crashes_window)
+    crashes_.pop_front();
+  auto reason = describe(why);
+  if (crashes_.size() > crashes_max || galaxy.failed) {
+    galaxy.failed = true;
+    galaxy.home->lines->error("galaxy " + galaxy.name
+                              + " has failed: its cache actors keep crashing, "
+                                "the last one with: "
+                              + reason);
+    return;
+  }
+  galaxy.home->lines->warning("galaxy " + galaxy.name
+                              + ": a cache actor crashed and is replaced: "
+                              + reason);
+  cell.count.add(counter::cache_restarts);
+  config_.caches[shard] = spawn_cache(config_.galaxy, shard);
+  supervise(shard);
+}
+
+void galaxy_state::stop() {
+  stopping_ = true;
+  for (auto& each : config_.caches)
+    if (each)
+      send_to(self_, each, stop_atom_v);
+  end_if_alone();
+}
+
+void galaxy_state::end_if_alone() {
+  if (std::ranges::none_of(config_.caches, [](auto& x) { return bool{x}; }))
+    self_->quit();
+}
+
+galaxy_actor::behavior_type
+galaxy_supervisor(galaxy_actor::stateful_pointer<galaxy_state> self,
+                  galaxy_config config) {
+  return state_of(self).start(self, std::move(config));
+}
+
+} // namespace galaxycache

@@ -1,0 +1,259 @@
+#include "galaxycache/actors/loader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace galaxycache {
+
+namespace {
+
+// An owner that has not answered by then is asked no longer, so that there is
+// time for somebody else: at most this, and at most a third of what is left.
+constexpr auto attempt_max = std::chrono::seconds{1};
+constexpr auto attempt_share = 3;
+
+/// Runs a backend function on a worker and tells the loader. Holds nothing of
+/// the universe's: on a worker that is abandoned it may outlive the system.
+class backend_job : public worker_pool::job {
+public:
+  /// Takes a place in the queue that the caller has entered.
+  backend_job(std::shared_ptr<gate> queue, const backend::pooled& source,
+              const loader_actor& to, const load_order& order)
+    : queue_(std::move(queue)),
+      load_(source.load),
+      to_(caf::actor_cast<caf::weak_actor_ptr>(to)),
+      key_(order.key),
+      context_{order.stop} {
+    done_.serial = order.serial;
+  }
+
+  ~backend_job() override {
+    if (queue_)
+      queue_->leave();
+  }
+
+  void run() override {
+    done_.outcome = run_backend(*load_, key_, context_);
+    // Before anybody hears of it and sends the next.
+    std::exchange(queue_, nullptr)->leave();
+  }
+
+  void deliver() override {
+    if (auto strong = to_.lock())
+      post(caf::actor_cast<loader_actor>(strong), std::move(done_));
+  }
+
+private:
+  std::shared_ptr<gate> queue_; // null once left
+  std::shared_ptr<const backend::load_function> load_;
+  // Weak: a worker must not be the last to hold an actor.
+  caf::weak_actor_ptr to_;
+  std::string key_;
+  load_context context_;
+  work_done done_;
+};
+
+} // namespace
+
+loader_actor::behavior_type loader_state::start(loader_actor::pointer self,
+                                                loader_config config) {
+  self_ = self;
+  config_ = std::move(config);
+  random_ = random_source{config_.galaxy->home->next_seed()};
+  harden(self, [](std::exception_ptr&) {
+    return make_error({errc::internal_error, "a loader crashed"});
+  });
+  return {
+    [this](load_order& order) { take(std::move(order)); },
+    [this](work_done& done) {
+      if (busy_ && done.serial == order_.serial)
+        backend_done(std::move(done.outcome));
+    },
+  };
+}
+
+mono_time loader_state::now() const {
+  return config_.galaxy->home->time->now();
+}
+
+void loader_state::take(load_order order) {
+  order_ = std::move(order);
+  busy_ = true;
+  asked_again_ = false;
+  if (order_.leg == leg_kind::local) {
+    if (order_.peek_previous)
+      peek_previous_owner();
+    else
+      call_backend();
+    return;
+  }
+  if (auto* owner = order_.view->remote_owner(order_.key))
+    ask_owner(*owner, order_.view->owner_id(order_.key));
+  else
+    finish(failure{errc::peer_failed, "nobody else owns the key"},
+           hit_level::miss);
+}
+
+// -- the peer leg -------------------------------------------------------------
+
+void loader_state::ask_owner(const peer_actor& owner, const value& owner_id) {
+  asked_id_ = owner_id;
+  auto start = now();
+  auto share = (order_.deadline - start) / attempt_share;
+  auto patience = std::clamp<std::chrono::nanoseconds>(
+    share, std::chrono::nanoseconds{0}, attempt_max);
+  fetch wanted;
+  wanted.galaxy = config_.galaxy->wire_name;
+  wanted.key = order_.key;
+  wanted.deadline = start + patience;
+  request(self_, owner, std::move(wanted))
+    .then(
+      [this, serial = order_.serial](load_result& outcome) {
+        if (busy_ && serial == order_.serial)
+          owner_answered(std::move(outcome));
+      },
+      [this, serial = order_.serial](caf::error& why) {
+        // The peer actor is gone: the ring has removed it.
+        if (busy_ && serial == order_.serial)
+          owner_answered(failure{errc::unavailable, describe(why)});
+      });
+}
+
+void loader_state::owner_answered(load_result outcome) {
+  if (outcome.found()) {
+    limit_lifetime(outcome.content(), config_.galaxy->options.get_ttl);
+    finish(std::move(outcome), hit_level::peer);
+    return;
+  }
+  auto moved = outcome.error().code == errc::unavailable
+               || outcome.error().code == errc::peer_failed;
+  if (moved && !asked_again_) {
+    asked_again_ = true;
+    // Another ring may have another owner, who may do better.
+    auto current = config_.galaxy->home->view.get();
+    if (current && current != order_.view) {
+      order_.view = std::move(current);
+      auto* owner = order_.view->remote_owner(order_.key);
+      auto id = order_.view->owner_id(order_.key);
+      if (owner && id != asked_id_)
+        return ask_owner(*owner, id);
+    }
+  }
+  finish(std::move(outcome), hit_level::miss);
+}
+
+// -- the local leg ------------------------------------------------------------
+
+void loader_state::peek_previous_owner() {
+  auto& galaxy = *config_.galaxy;
+  auto* previous = order_.view->previous_owner(order_.key);
+  if (previous == nullptr)
+    return call_backend();
+  auto& cell = galaxy.cell_of(order_.key);
+  cell.count.add(counter::coalesced_peer_peeks);
+  fetch wanted;
+  wanted.galaxy = galaxy.wire_name;
+  wanted.key = order_.key;
+  wanted.mode = fetch_mode::peek;
+  wanted.deadline = std::min(now() + galaxy.options.peek->timeout,
+                             order_.deadline);
+  auto done = [this, &cell, serial = order_.serial](load_result outcome) {
+    if (!busy_ || serial != order_.serial)
+      return;
+    if (outcome.found()) {
+      cell.count.add(counter::coalesced_peer_peek_hits);
+      auto& options = config_.galaxy->options;
+      limit_lifetime(outcome.content(),
+                     options.peek_ttl ? *options.peek_ttl : options.get_ttl);
+      finish(std::move(outcome), hit_level::peek);
+      return;
+    }
+    if (outcome.failed())
+      cell.count.add(counter::coalesced_peer_peek_errors);
+    call_backend();
+  };
+  request(self_, *previous, std::move(wanted))
+    .then([done](load_result& outcome) { done(std::move(outcome)); },
+          [done](caf::error& why) { done(failure_of(why)); });
+}
+
+void loader_state::call_backend() {
+  auto& galaxy = *config_.galaxy;
+  if (auto* inlined = std::get_if<backend::inlined>(&galaxy.source.how())) {
+    load_context context{order_.stop};
+    backend_done(run_backend(inlined->load, order_.key, context));
+    return;
+  }
+  if (auto* pooled = std::get_if<backend::pooled>(&galaxy.source.how())) {
+    auto& queue = galaxy.jobs;
+    if (!queue->try_enter())
+      return finish(failure{errc::overloaded, std::to_string(queue->limit())
+                                                + " loads wait for a worker"},
+                    hit_level::miss);
+    auto job = std::make_unique<backend_job>(queue, *pooled, self_, order_);
+    if (!galaxy.workers->submit(std::move(job)))
+      finish(failure{errc::draining, {}}, hit_level::miss);
+    return;
+  }
+  request(self_, std::get<backend_actor>(galaxy.source.how()), load_atom_v,
+          order_.key)
+    .then(
+      [this, serial = order_.serial](loaded& content) {
+        if (busy_ && serial == order_.serial)
+          backend_done(std::move(content));
+      },
+      [this, serial = order_.serial](caf::error& why) {
+        if (!busy_ || serial != order_.serial)
+          return;
+        if (code_of(why) == errc::not_found)
+          backend_done(errc::not_found);
+        else
+          backend_done(failure{errc::backend_failed, describe(why)});
+      });
+}
+
+void loader_state::backend_done(load_result outcome) {
+  auto& options = config_.galaxy->options;
+  if (!outcome.found())
+    return finish(std::move(outcome), hit_level::miss);
+  auto size = outcome.content().data.size();
+  if (size > options.value_bytes_max)
+    return finish(failure{errc::value_too_large,
+                          std::to_string(size) + " bytes, at most "
+                            + std::to_string(options.value_bytes_max)},
+                  hit_level::miss);
+  limit_lifetime(outcome.content(), options.get_ttl);
+  finish(std::move(outcome), hit_level::backend);
+}
+
+// -- both ---------------------------------------------------------------------
+
+void loader_state::limit_lifetime(loaded& content, const ttl_cap& cap) {
+  auto wall = config_.galaxy->home->time->wall_now();
+  content.expiry = cap.apply(content.expiry, wall, random_);
+  if (order_.gutter)
+    content.expiry = ttl_cap{gutter_ttl_max, {}}.apply(content.expiry, wall,
+                                                       random_);
+}
+
+void loader_state::finish(load_result outcome, hit_level level) {
+  busy_ = false;
+  landed result;
+  result.slot = order_.slot;
+  result.serial = order_.serial;
+  result.outcome = std::move(outcome);
+  result.level = level;
+  result.owner = level == hit_level::peer ? asked_id_
+                                          : config_.galaxy->home->self_id;
+  order_.view.reset();
+  order_.stop = {};
+  send_to(self_, config_.cache, std::move(result));
+}
+
+loader_actor::behavior_type
+loader(loader_actor::stateful_pointer<loader_state> self,
+       loader_config config) {
+  return state_of(self).start(self, std::move(config));
+}
+
+} // namespace galaxycache

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "galaxycache/actors/core.hpp"
+#include "galaxycache/messages/actors.hpp"
+#include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/random.hpp"
+
+namespace galaxycache {
+
+struct loader_config {
+  std::shared_ptr<galaxy_core> galaxy;
+  /// Who sends it on its way, and hears what came of it.
+  cache_actor cache;
+  universe_core::presence alive;
+};
+
+/// Takes one load through its course. On the peer leg: the owner, and once
+/// more the owner on a newer view of the ring if the first was removed or went
+/// down. On the local leg: the previous owner's cache, then the backend.
+class loader_state {
+public:
+  static inline const char* name = "galaxycache.loader";
+
+  loader_actor::behavior_type start(loader_actor::pointer self,
+                                    loader_config config);
+
+private:
+  void take(load_order order);
+  void ask_owner(const peer_actor& owner, const value& owner_id);
+  void owner_answered(load_result outcome);
+  void peek_previous_owner();
+  void call_backend();
+  void backend_done(load_result outcome);
+  void finish(load_result outcome, hit_level level);
+  void limit_lifetime(loaded& content, const ttl_cap& cap);
+  mono_time now() const;
+
+  loader_actor::pointer self_ = nullptr;
+  loader_config config_;
+  random_source random_{0};
+  load_order order_; // of the load in progress; slot 0, serial 0 before any
+  bool busy_ = false;
+  bool asked_again_ = false;
+  value asked_id_; // the owner being asked
+};
+
+loader_actor::behavior_type
+loader(loader_actor::stateful_pointer<loader_state> self, loader_config config);
+
+} // namespace galaxycache

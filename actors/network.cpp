@@ -1,0 +1,237 @@
+#include "galaxycache/actors/network.hpp"
+
+#include "galaxycache/runtime/caf/actor.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace galaxycache {
+
+namespace {
+
+using pair_of_names = std::pair<std::string, std::string>;
+
+pair_of_names unordered_pair(const std::string& a, const std::string& b) {
+  return a < b ? pair_of_names{a, b} : pair_of_names{b, a};
+}
+
+/// A connection between a peer actor and a server, both of this process.
+using link_actor = typed_actor<
+  // From either end: for the other.
+  result<void>(frame),
+  // INTERNAL: a member has been thawed.
+  result<void>(flush_atom)>;
+
+} // namespace
+
+struct network::state {
+  explicit state(caf::actor_system& system) : system(system) {
+    // nop
+  }
+
+  struct link {
+    std::string from;
+    std::string to;
+    link_actor handle;
+  };
+
+  bool is_cut(const std::string& a, const std::string& b) const {
+    return cuts.count(unordered_pair(a, b)) != 0;
+  }
+
+  bool is_frozen(const std::string& a, const std::string& b) const {
+    return frozen.count(a) != 0 || frozen.count(b) != 0;
+  }
+
+  /// Links that have ended are forgotten here and there.
+  void forget_dead_links() {
+    std::erase_if(links, [](const link& x) {
+      return is_terminated(caf::actor_cast<caf::strong_actor_ptr>(x.handle));
+    });
+  }
+
+  caf::actor_system& system;
+  std::mutex mutex; // protects all below
+  std::map<std::string, server_actor> servers;
+  std::set<pair_of_names> cuts;
+  std::set<std::string> frozen;
+  std::vector<link> links;
+};
+
+namespace {
+
+// -- the LINK actor -----------------------------------------------------------
+
+struct link_config {
+  std::shared_ptr<network::state> net;
+  std::string from;
+  std::string to;
+  peer_actor peer;
+  server_actor server;
+};
+
+/// Carries frames both ways, in order, unless an end is frozen.
+struct link_state {
+  static inline const char* name = "galaxycache.link";
+
+  link_actor::pointer self = nullptr;
+  link_config config;
+  monitors ends;
+  std::deque<std::pair<bool, frame>> held; // whether for the server
+
+  bool is_frozen() {
+    std::lock_guard guard{config.net->mutex};
+    return config.net->is_frozen(config.from, config.to);
+  }
+
+  void pass(bool to_server, frame x) {
+    if (to_server)
+      send_to(self, config.server, std::move(x));
+    else
+      send_to(self, config.peer, std::move(x));
+  }
+
+  void take(frame x) {
+    auto to_server = self->current_sender()
+                     == caf::actor_cast<caf::strong_actor_ptr>(config.peer);
+    if (!held.empty() || is_frozen())
+      held.emplace_back(to_server, std::move(x));
+    else
+      pass(to_server, std::move(x));
+  }
+
+  void flush() {
+    while (!held.empty() && !is_frozen()) {
+      auto [to_server, x] = std::move(held.front());
+      held.pop_front();
+      pass(to_server, std::move(x));
+    }
+  }
+};
+
+link_actor::behavior_type link(link_actor::stateful_pointer<link_state> self,
+                               link_config config) {
+  auto& state = state_of(self);
+  state.self = self;
+  state.config = std::move(config);
+  harden(self, [](std::exception_ptr&) {
+    return make_error({errc::internal_error, "a link crashed"});
+  });
+  auto end = [self](const caf::error&) {
+    self->quit(caf::exit_reason::remote_link_unreachable);
+  };
+  state.ends.watch(self, state.config.peer, end);
+  state.ends.watch(self, state.config.server, end);
+  return {
+    [&state](frame& x) { state.take(std::move(x)); },
+    [&state](flush_atom) { state.flush(); },
+  };
+}
+
+// -- the transport ------------------------------------------------------------
+
+class inproc_transport : public transport {
+public:
+  inproc_transport(std::shared_ptr<network::state> net, std::string name)
+    : net_(std::move(net)), name_(std::move(name)) {
+    // nop
+  }
+
+  std::string_view scheme() const noexcept override {
+    return "inproc";
+  }
+
+  std::variant<uri, failure> listen(const server_actor& server,
+                                    const uri& where) override {
+    if (where.host != name_)
+      return failure{errc::invalid_argument,
+                     "'" + name_ + "' cannot listen as '" + where.host + "'"};
+    std::lock_guard guard{net_->mutex};
+    if (!net_->servers.emplace(name_, server).second)
+      return failure{errc::address_in_use, to_string(where)};
+    return where;
+  }
+
+  void unlisten(const server_actor& server, const uri&) override {
+    std::lock_guard guard{net_->mutex};
+    auto i = net_->servers.find(name_);
+    if (i != net_->servers.end() && i->second == server)
+      net_->servers.erase(i);
+  }
+
+  void connect(const peer_actor& peer, std::uint64_t attempt,
+               const uri& where) override {
+    connection result;
+    result.attempt = attempt;
+    std::lock_guard guard{net_->mutex};
+    auto i = net_->servers.find(where.host);
+    if (net_->is_cut(name_, where.host)) {
+      result.error = {errc::peer_failed, "the link is cut"};
+    } else if (i == net_->servers.end()) {
+      result.error = {errc::peer_failed, "nobody listens there"};
+    } else {
+      net_->forget_dead_links();
+      auto handle = net_->system.spawn<caf::hidden>(
+        link, link_config{net_, name_, where.host, peer, i->second});
+      net_->links.push_back({name_, where.host, handle});
+      result.server = caf::actor_cast<wire_actor>(handle);
+    }
+    post(peer, std::move(result));
+  }
+
+private:
+  std::shared_ptr<network::state> net_;
+  std::string name_;
+};
+
+} // namespace
+
+transport::~transport() {
+  // nop
+}
+
+// -- the network --------------------------------------------------------------
+
+network::network(caf::actor_system& system)
+  : state_(std::make_shared<state>(system)) {
+  // nop
+}
+
+std::shared_ptr<transport> network::join(std::string name) {
+  return std::make_shared<inproc_transport>(state_, std::move(name));
+}
+
+void network::cut(const std::string& a, const std::string& b) {
+  std::lock_guard guard{state_->mutex};
+  state_->cuts.insert(unordered_pair(a, b));
+  for (auto& x : state_->links)
+    if (unordered_pair(x.from, x.to) == unordered_pair(a, b))
+      caf::anon_send_exit(x.handle, caf::exit_reason::kill);
+}
+
+void network::heal() {
+  std::lock_guard guard{state_->mutex};
+  state_->cuts.clear();
+  state_->frozen.clear();
+  for (auto& x : state_->links)
+    post(x.handle, flush_atom_v);
+}
+
+void network::freeze(const std::string& name) {
+  std::lock_guard guard{state_->mutex};
+  state_->frozen.insert(name);
+}
+
+void network::thaw(const std::string& name) {
+  std::lock_guard guard{state_->mutex};
+  state_->frozen.erase(name);
+  for (auto& x : state_->links)
+    post(x.handle, flush_atom_v);
+}
+
+} // namespace galaxycache

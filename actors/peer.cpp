@@ -1,0 +1,318 @@
+#include "galaxycache/actors/peer.hpp"
+
+#include <algorithm>
+
+namespace galaxycache {
+
+using std::chrono::nanoseconds;
+
+std::optional<std::string> validate(const peer_options& options) {
+  if (options.heartbeat_interval < std::chrono::milliseconds{1})
+    return "heartbeat_interval must be at least a millisecond";
+  if (options.heartbeat_timeout < 2 * options.heartbeat_interval)
+    return "heartbeat_timeout must be at least twice heartbeat_interval";
+  if (options.reconnect_min < std::chrono::milliseconds{1})
+    return "reconnect_min must be at least a millisecond";
+  if (options.reconnect_max < options.reconnect_min)
+    return "reconnect_max must not be less than reconnect_min";
+  if (options.fetches_max == 0 || options.fetch_bytes_max == 0)
+    return "fetches_max and fetch_bytes_max must be at least 1";
+  return std::nullopt;
+}
+
+peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,
+                                                 peer_config config) {
+  self_ = self;
+  config_ = std::move(config);
+  random_ = random_source{config_.home->next_seed()};
+  wheel_.emplace(time().now());
+  harden(self, [](std::exception_ptr&) {
+    return make_error({errc::internal_error, "a peer actor crashed"});
+  });
+  connect();
+  rearm();
+  return {
+    [this](fetch& wanted) { return ask(std::move(wanted)); },
+    [this](const frame& x) { hear(x); },
+    [this](connection& x) { connected(x); },
+    [this](flush_atom) { flush(); },
+    [this](put_atom, peer_info& info) { move_to(std::move(info)); },
+    [this](tick_atom) { tick(); },
+    [this](stop_atom) { stop(); },
+  };
+}
+
+// -- fetches ------------------------------------------------------------------
+
+result<load_result> peer_link_state::ask(fetch wanted) {
+  if (state_ == peer_state::down)
+    return load_result{failure{errc::peer_failed, "the peer is down"}};
+  if (state_ == peer_state::draining)
+    return load_result{failure{errc::draining, "the peer is leaving"}};
+  auto now = time().now();
+  if (wanted.deadline <= now)
+    return load_result{errc::deadline_exceeded};
+  auto key_bytes = wanted.key.size();
+  if (waiting_.size() >= config_.options.fetches_max
+      || waiting_bytes_ + key_bytes > config_.options.fetch_bytes_max)
+    return load_result{failure{errc::overloaded, "too many fetches wait"}};
+  auto id = ++fetches_begun_;
+  sure_promise<load_result> to{self_->make_response_promise<load_result>()};
+  auto promise = to.promise();
+  auto& w = waiting_.try_emplace(id, std::move(to)).first->second;
+  w.id = id;
+  w.key_bytes = key_bytes;
+  waiting_bytes_ += key_bytes;
+  wheel_->arm(w, wanted.deadline);
+  unsent_.emplace_back(id, std::move(wanted));
+  // What else waits in the mailbox leaves in the same batch.
+  if (greeted_ && !flush_asked_) {
+    flush_asked_ = true;
+    send_to(self_, caf::actor_cast<peer_actor>(self_), flush_atom_v);
+  }
+  rearm();
+  return promise;
+}
+
+void peer_link_state::flush() {
+  flush_asked_ = false;
+  if (!greeted_)
+    return;
+  auto now = time().now();
+  auto view = config_.home->view.get();
+  wire::fetch_batch batch;
+  std::vector<value> galaxies;
+  std::size_t bytes = 0;
+  auto leave = [&] {
+    if (!batch.fetches.empty())
+      say(std::exchange(batch, {}));
+    galaxies.clear();
+    bytes = 0;
+  };
+  for (auto& [id, wanted] : std::exchange(unsent_, {})) {
+    if (waiting_.count(id) == 0)
+      continue; // given up meanwhile
+    if (batch.fetches.size() == wire::batch_items_max
+        || bytes >= wire::batch_bytes_max)
+      leave();
+    auto known = std::ranges::find(galaxies, wanted.galaxy);
+    auto number = static_cast<std::uint32_t>(known - galaxies.begin());
+    if (known == galaxies.end()) {
+      galaxies.push_back(wanted.galaxy);
+      batch.galaxies.emplace_back(wanted.galaxy.bytes());
+    }
+    bytes += wanted.key.size();
+    batch.ring_digest = view ? view->digest() : 0;
+    batch.fetches.push_back({id, number, std::move(wanted.key), wanted.mode,
+                             wanted.deadline - now, wanted.gutter});
+  }
+  leave();
+}
+
+void peer_link_state::answer(std::uint64_t id, load_result outcome) {
+  auto i = waiting_.find(id);
+  if (i == waiting_.end())
+    return; // given up, or answered twice
+  waiting_bytes_ -= i->second.key_bytes;
+  i->second.to.deliver(std::move(outcome));
+  waiting_.erase(i);
+}
+
+void peer_link_state::fail_all(const failure& why) {
+  unsent_.clear();
+  waiting_bytes_ = 0;
+  for (auto& [id, w] : waiting_)
+    w.to.deliver(load_result{why});
+  waiting_.clear();
+}
+
+// -- the connection -----------------------------------------------------------
+
+void peer_link_state::connect() {
+  std::string why;
+  auto where = parse_uri(config_.info.uri, why);
+  ++attempt_;
+  attempting_ = true;
+  wheel_->arm(connection_alarm_,
+              time().now() + config_.options.heartbeat_timeout);
+  if (where)
+    config_.way->connect(caf::actor_cast<peer_actor>(self_), attempt_, *where);
+}
+
+void peer_link_state::connected(connection& x) {
+  if (x.attempt != attempt_ || server_)
+    return; // of an attempt that was given up
+  if (!x.server)
+    return lost(x.error);
+  server_ = std::move(x.server);
+  monitors_.watch(self_, server_,
+                  [this, attempt = attempt_](const caf::error&) {
+                    if (attempt == attempt_)
+                      lost({errc::peer_failed, "the connection broke"});
+                  });
+  auto view = config_.home->view.get();
+  wire::hello hello;
+  hello.id = config_.home->self_id.bytes();
+  hello.to = config_.info.id;
+  hello.incarnation = config_.home->incarnation;
+  hello.ring_digest = view ? view->digest() : 0;
+  hello.attempt = attempt_;
+  say(hello);
+}
+
+void peer_link_state::disconnect() {
+  server_ = wire_actor{};
+  greeted_ = false;
+  attempting_ = false;
+  ++attempt_; // whatever belongs to the old one is ignored from here on
+}
+
+void peer_link_state::lost(const failure& why) {
+  if (state_ != peer_state::down)
+    config_.home->lines->info("peer " + config_.info.id + " at "
+                              + config_.info.uri + " is down: " + why.reason);
+  disconnect();
+  set_state(peer_state::down);
+  fail_all({errc::peer_failed, why.reason});
+  auto& options = config_.options;
+  // Twenty doublings turn a millisecond into a quarter of an hour.
+  auto doublings = std::min<std::size_t>(failures_++, 20);
+  auto pause = std::min(options.reconnect_max,
+                        options.reconnect_min * (std::int64_t{1} << doublings));
+  auto early = random_.below(static_cast<std::uint64_t>(pause.count() / 2));
+  wheel_->arm(connection_alarm_,
+              time().now() + pause - nanoseconds{static_cast<long>(early)});
+  rearm();
+}
+
+void peer_link_state::move_to(peer_info info) {
+  auto moved = info.uri != config_.info.uri;
+  config_.info = std::move(info);
+  if (!moved)
+    return;
+  fail_all({errc::peer_failed, "the peer has moved"});
+  disconnect();
+  failures_ = 0;
+  set_state(peer_state::connecting);
+  connect();
+  rearm();
+}
+
+void peer_link_state::set_state(peer_state next) {
+  if (state_ == next)
+    return;
+  state_ = next;
+  send_to(self_, config_.ring, peer_changed{config_.info.id, next});
+}
+
+// -- what the server says -----------------------------------------------------
+
+void peer_link_state::hear(const frame& x) {
+  auto message = wire::decode(x.header);
+  if (!message) {
+    config_.home->lines->warning("peer " + config_.info.id
+                                 + " sends what is no message of ours");
+    return;
+  }
+  heard_ = time().now();
+  if (auto* welcome = std::get_if<wire::welcome>(&*message))
+    welcomed(*welcome);
+  else if (auto* batch = std::get_if<wire::fetched_batch>(&*message))
+    fetched(*batch, x.bodies);
+  else if (std::holds_alternative<wire::goodbye>(*message) && greeted_)
+    set_state(peer_state::draining);
+}
+
+void peer_link_state::welcomed(const wire::welcome& x) {
+  if (x.attempt != attempt_ || greeted_)
+    return;
+  auto& lines = *config_.home->lines;
+  auto unfit = [&](const std::string& reason) {
+    lines.warning("peer " + config_.info.id + " at " + config_.info.uri + " "
+                  + reason);
+    failures_ = 20; // not worth asking often
+    lost({errc::incompatible_peer, reason});
+  };
+  if (x.oldest_version > wire::version || x.version < wire::oldest_version)
+    return unfit("speaks another version of the protocol: "
+                 + std::to_string(x.version));
+  if (x.id != config_.info.id)
+    return unfit("says that it is '" + x.id + "'");
+  if (incarnation_ != 0 && incarnation_ != x.incarnation)
+    lines.info("peer " + config_.info.id + " has been restarted");
+  incarnation_ = x.incarnation;
+  greeted_ = true;
+  attempting_ = false;
+  failures_ = 0;
+  wheel_->arm(connection_alarm_,
+              time().now() + config_.options.heartbeat_interval);
+  lines.info("peer " + config_.info.id + " at " + config_.info.uri
+             + " is up");
+  set_state(peer_state::up);
+  flush();
+  rearm();
+}
+
+void peer_link_state::fetched(wire::fetched_batch& x,
+                              const std::vector<value>& bodies) {
+  for (auto& item : x.fetched) {
+    if (item.code != errc::none)
+      answer(item.id, failure{item.code, std::move(item.reason)});
+    else if (item.body < bodies.size())
+      answer(item.id, loaded{bodies[item.body], item.expiry});
+    else
+      answer(item.id, failure{errc::peer_failed, "a value is missing"});
+  }
+}
+
+void peer_link_state::say(const wire::message& x) {
+  if (server_)
+    send_to(self_, server_, frame{wire::encode(x), {}});
+}
+
+// -- time ---------------------------------------------------------------------
+
+void peer_link_state::tick() {
+  auto now = time().now();
+  wake_.woken(now);
+  while (auto* due = wheel_->pop_due(now)) {
+    auto& t = static_cast<timed&>(*due);
+    if (t.kind == alarm::connection)
+      look_after_connection();
+    else
+      answer(static_cast<waiting&>(t).id,
+             failure{errc::deadline_exceeded, "the peer took too long"});
+  }
+  rearm();
+}
+
+void peer_link_state::look_after_connection() {
+  auto now = time().now();
+  auto& options = config_.options;
+  if (attempting_)
+    return lost({errc::peer_failed, "nobody answered in time"});
+  if (!greeted_)
+    return connect();
+  if (now - heard_ >= options.heartbeat_timeout)
+    return lost({errc::peer_failed, "the peer is silent"});
+  say(wire::ping{static_cast<std::uint64_t>(
+    now.time_since_epoch().count())});
+  wheel_->arm(connection_alarm_, now + options.heartbeat_interval);
+}
+
+void peer_link_state::rearm() {
+  wake_.at(time(), wheel_->next(), caf::actor_cast<peer_actor>(self_));
+}
+
+void peer_link_state::stop() {
+  fail_all({errc::unavailable, "the peer was removed from the ring"});
+  say(wire::goodbye{});
+  self_->quit();
+}
+
+peer_actor::behavior_type
+peer(peer_actor::stateful_pointer<peer_link_state> self, peer_config config) {
+  return state_of(self).start(self, std::move(config));
+}
+
+} // namespace galaxycache

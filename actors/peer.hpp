@@ -1,0 +1,143 @@
+#pragma once
+
+#include "galaxycache/actors/core.hpp"
+#include "galaxycache/actors/reply.hpp"
+#include "galaxycache/actors/transport.hpp"
+#include "galaxycache/messages/actors.hpp"
+#include "galaxycache/messages/wire.hpp"
+#include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/random.hpp"
+#include "galaxycache/runtime/timer_wheel.hpp"
+
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace galaxycache {
+
+/// How peers are watched over and how much may be asked of one.
+struct peer_options {
+  /// How often a peer is asked whether it is alive.
+  std::chrono::nanoseconds heartbeat_interval = std::chrono::milliseconds{500};
+  /// A peer that says nothing for this long is down: also the longest that
+  /// connecting and greeting may take.
+  std::chrono::nanoseconds heartbeat_timeout = std::chrono::seconds{3};
+  /// The pause before connecting again, doubled with each failure, with a
+  /// jitter of half of it.
+  std::chrono::nanoseconds reconnect_min = std::chrono::milliseconds{100};
+  std::chrono::nanoseconds reconnect_max = std::chrono::seconds{5};
+  /// Fetches waiting for one peer's answers, and the bytes of their keys.
+  std::size_t fetches_max = 65'536;
+  std::size_t fetch_bytes_max = 64 << 20;
+};
+
+/// What is wrong with the options in one sentence, or nothing.
+std::optional<std::string> validate(const peer_options& options);
+
+struct peer_config {
+  std::shared_ptr<universe_core> home;
+  std::shared_ptr<transport> way;
+  peer_info info;
+  peer_options options;
+  /// Who hears what becomes of the peer.
+  ring_actor ring;
+  universe_core::presence alive;
+};
+
+/// Owns the connection to one remote server: connects, greets, keeps asking
+/// whether it is alive, and sends it fetches in batches. A fetch is answered
+/// at its deadline at the latest, or as soon as the peer is known to be down.
+class peer_link_state {
+public:
+  static inline const char* name = "galaxycache.peer";
+
+  peer_actor::behavior_type start(peer_actor::pointer self,
+                                  peer_config config);
+
+private:
+  enum class alarm { fetch, connection };
+
+  struct timed : timer_wheel::timer {
+    explicit timed(alarm kind) : kind(kind) {
+      // nop
+    }
+
+    alarm kind;
+  };
+
+  struct waiting : timed {
+    explicit waiting(sure_promise<load_result> to)
+      : timed(alarm::fetch), to(std::move(to)) {
+      // nop
+    }
+
+    sure_promise<load_result> to;
+    std::uint64_t id = 0;
+    std::size_t key_bytes = 0;
+  };
+
+  // -- fetches ----------------------------------------------------------------
+
+  result<load_result> ask(fetch wanted);
+  void flush();
+  void answer(std::uint64_t id, load_result outcome);
+  void fail_all(const failure& why);
+
+  // -- the connection ---------------------------------------------------------
+
+  void connect();
+  void connected(connection& x);
+  void disconnect();
+  void lost(const failure& why);
+  void move_to(peer_info info);
+  void set_state(peer_state next);
+
+  // -- what the server says ---------------------------------------------------
+
+  void hear(const frame& x);
+  void welcomed(const wire::welcome& x);
+  void fetched(wire::fetched_batch& x, const std::vector<value>& bodies);
+  void say(const wire::message& x);
+
+  // -- time -------------------------------------------------------------------
+
+  void tick();
+  void look_after_connection();
+  void rearm();
+  void stop();
+
+  clock& time() {
+    return *config_.home->time;
+  }
+
+  peer_actor::pointer self_ = nullptr;
+  peer_config config_;
+  std::optional<uri> where_;
+  random_source random_{0};
+  monitors monitors_;
+  // Before the fetches, whose timers it holds, and so destroyed after them.
+  std::optional<timer_wheel> wheel_;
+  wake_up wake_;
+
+  peer_state state_ = peer_state::connecting;
+  std::uint64_t attempt_ = 0; // to connect; the number of the current one
+  bool attempting_ = false;   // connecting or greeting, not pausing
+  wire_actor server_;         // null unless there is a connection
+  bool greeted_ = false;      // the server has welcomed us
+  std::uint64_t incarnation_ = 0; // of the server
+  std::size_t failures_ = 0;      // in a row
+  mono_time heard_{};             // when the server last said something
+  timed connection_alarm_{alarm::connection};
+
+  std::unordered_map<std::uint64_t, waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::vector<std::pair<std::uint64_t, fetch>> unsent_;
+  bool flush_asked_ = false;
+  std::uint64_t fetches_begun_ = 0;
+};
+
+peer_actor::behavior_type
+peer(peer_actor::stateful_pointer<peer_link_state> self,
+     peer_config config);
+
+} // namespace galaxycache

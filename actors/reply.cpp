@@ -1,0 +1,80 @@
+#include "galaxycache/actors/reply.hpp"
+
+namespace galaxycache {
+
+reply::numbered::numbered(cache_actor::pointer self, asker_actor to,
+                          std::uint64_t id)
+  : self_(self), to_(std::move(to)), id_(id) {
+  // nop
+}
+
+reply::numbered::numbered(numbered&& other) noexcept
+  : self_(other.self_), to_(std::exchange(other.to_, {})), id_(other.id_) {
+  // nop
+}
+
+reply::numbered& reply::numbered::operator=(numbered&& other) noexcept {
+  if (this != &other) {
+    break_promise();
+    self_ = other.self_;
+    to_ = std::exchange(other.to_, {});
+    id_ = other.id_;
+  }
+  return *this;
+}
+
+reply::numbered::~numbered() {
+  break_promise();
+}
+
+void reply::numbered::deliver(answered x) {
+  if (!to_)
+    return;
+  x.id = id_;
+  send_to(self_, std::exchange(to_, {}), std::move(x));
+}
+
+bool reply::numbered::asker_is_gone() const {
+  return is_terminated(caf::actor_cast<caf::strong_actor_ptr>(to_));
+}
+
+void reply::numbered::break_promise() {
+  if (to_)
+    deliver({0, {}, {errc::internal_error, "a get was forgotten"}});
+}
+
+reply::reply(caf::typed_response_promise<answer> promise)
+  : to_(sure_promise<answer>{std::move(promise)}) {
+  // nop
+}
+
+reply::reply(cache_actor::pointer self, asker_actor to, std::uint64_t id)
+  : to_(numbered{self, std::move(to), id}) {
+  // nop
+}
+
+reply::~reply() {
+  // nop
+}
+
+void reply::deliver(const answer& x) {
+  if (auto* promise = std::get_if<sure_promise<answer>>(&to_))
+    promise->deliver(x);
+  else
+    std::get<numbered>(to_).deliver({0, x, {}});
+}
+
+void reply::deliver(const failure& why) {
+  if (auto* promise = std::get_if<sure_promise<answer>>(&to_))
+    promise->deliver(make_error(why));
+  else
+    std::get<numbered>(to_).deliver({0, {}, why});
+}
+
+bool reply::asker_is_gone() const {
+  if (auto* promise = std::get_if<sure_promise<answer>>(&to_))
+    return promise->asker_is_gone();
+  return std::get<numbered>(to_).asker_is_gone();
+}
+
+} // namespace galaxycache

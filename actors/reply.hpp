@@ -1,0 +1,116 @@
+#pragma once
+
+#include "galaxycache/messages/actors.hpp"
+#include "galaxycache/runtime/caf/actor.hpp"
+
+#include <optional>
+#include <utility>
+#include <variant>
+
+namespace galaxycache {
+
+/// A response promise that cannot be forgotten: destroyed without an answer it
+/// answers with `internal_error`. (CAF 0.17 says nothing when a promise is
+/// dropped.) Move-only; belongs to the actor that made the promise.
+template <class T>
+class sure_promise {
+public:
+  using promise_type = caf::typed_response_promise<T>;
+
+  explicit sure_promise(promise_type promise) : promise_(std::move(promise)) {
+    // nop
+  }
+
+  sure_promise(sure_promise&& other) noexcept
+    : promise_(std::exchange(other.promise_, std::nullopt)) {
+    // nop
+  }
+
+  sure_promise& operator=(sure_promise&& other) noexcept {
+    if (this != &other) {
+      break_promise();
+      promise_ = std::exchange(other.promise_, std::nullopt);
+    }
+    return *this;
+  }
+
+  ~sure_promise() {
+    break_promise();
+  }
+
+  void deliver(T x) {
+    if (promise_)
+      promise_->deliver(std::move(x));
+    promise_.reset();
+  }
+
+  void deliver(caf::error why) {
+    if (promise_)
+      promise_->deliver(std::move(why));
+    promise_.reset();
+  }
+
+  /// For a handler to return.
+  const promise_type& promise() const {
+    return *promise_;
+  }
+
+  /// Whether whoever asked has terminated.
+  bool asker_is_gone() const {
+    return promise_ && is_terminated(asker_of(*promise_));
+  }
+
+private:
+  void break_promise() {
+    if (promise_)
+      deliver(make_error({errc::internal_error, "a get was forgotten"}));
+  }
+
+  std::optional<promise_type> promise_;
+};
+
+/// The one answer that a get is owed, whoever asked: a caller with a request,
+/// or an asker with a numbered question. Move-only; destroyed unanswered it
+/// answers `internal_error`. Belongs to a cache actor.
+class reply {
+public:
+  /// Owed to the sender of a request.
+  explicit reply(caf::typed_response_promise<answer> promise);
+
+  /// Owed to an asker; `self` is the actor that answers.
+  reply(cache_actor::pointer self, asker_actor to, std::uint64_t id);
+
+  reply(reply&&) noexcept = default;
+  reply& operator=(reply&&) noexcept = default;
+  ~reply();
+
+  void deliver(const answer& x);
+  void deliver(const failure& why);
+
+  /// Whether whoever asked has terminated.
+  bool asker_is_gone() const;
+
+private:
+  /// An asker's question; empty once answered or moved from.
+  class numbered {
+  public:
+    numbered(cache_actor::pointer self, asker_actor to, std::uint64_t id);
+    numbered(numbered&& other) noexcept;
+    numbered& operator=(numbered&& other) noexcept;
+    ~numbered();
+
+    void deliver(answered x);
+    bool asker_is_gone() const;
+
+  private:
+    void break_promise();
+
+    cache_actor::pointer self_;
+    asker_actor to_;
+    std::uint64_t id_;
+  };
+
+  std::variant<sure_promise<answer>, numbered> to_;
+};
+
+} // namespace galaxycache

@@ -1,0 +1,137 @@
+#pragma once
+
+#include "galaxycache/messages/types.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace galaxycache {
+
+// Messages that never leave the process: they carry pointers and times of the
+// monotonic clock.
+
+struct ring_view;
+
+/// What a server looks like from outside: it takes frames and sends some back
+/// to whoever sent them.
+using wire_actor = typed_actor<result<void>(frame)>;
+
+/// A get that has been counted and let in: what the cache actor needs to know.
+struct ticket {
+  fetch_mode mode = fetch_mode::regular;
+  /// When the get is given up.
+  mono_time deadline{};
+  /// The key belongs to another peer that is down: keep the value only
+  /// briefly.
+  bool gutter = false;
+};
+
+/// A key somebody asks for, and the number under which they want the answer.
+struct question {
+  std::uint64_t id = 0;
+  std::string key;
+  ticket terms;
+};
+
+/// Questions on their way to a cache actor. Those it has not taken when the
+/// message is destroyed, because the actor died first, are reported lost.
+struct question_batch {
+  std::vector<question> asked;
+  /// How many of them the cache actor has taken.
+  std::size_t taken = 0;
+  std::function<void(std::uint64_t id)> lost;
+
+  question_batch() = default;
+  question_batch(const question_batch&) = delete;
+  question_batch& operator=(const question_batch&) = delete;
+
+  ~question_batch() {
+    for (; taken < asked.size(); ++taken)
+      lost(asked[taken].id);
+  }
+};
+
+/// Many questions to one cache actor, answered one by one.
+struct questions {
+  std::shared_ptr<question_batch> batch;
+};
+
+/// The answer to a question.
+struct answered {
+  std::uint64_t id = 0;
+  answer content;
+  failure error;
+};
+
+/// The two ways to get a value for a key; a flight may take both at once.
+enum class leg_kind : std::uint8_t {
+  /// Ask the owner.
+  peer,
+  /// Ask the previous owner's cache, then the own backend.
+  local,
+};
+
+/// Sends a loader on its way.
+struct load_order {
+  /// Which of the cache's loaders this is, and which of its loads.
+  std::uint32_t slot = 0;
+  std::uint64_t serial = 0;
+  leg_kind leg = leg_kind::local;
+  std::string key;
+  mono_time deadline{};
+  bool gutter = false;
+  /// Whether the previous owner's cache may have the value.
+  bool peek_previous = false;
+  /// The ring as it was when the flight began.
+  std::shared_ptr<const ring_view> view;
+  /// Requested when nobody waits any more.
+  std::stop_token stop;
+};
+
+/// What came of a load.
+struct landed {
+  std::uint32_t slot = 0;
+  std::uint64_t serial = 0;
+  load_result outcome;
+  hit_level level = hit_level::miss;
+  value owner;
+};
+
+/// A value to get from a peer.
+struct fetch {
+  value galaxy;
+  std::string key;
+  /// `no_peer_backend` or `peek`: a server never forwards.
+  fetch_mode mode = fetch_mode::no_peer_backend;
+  /// When to give this attempt up.
+  mono_time deadline{};
+  bool gutter = false;
+};
+
+/// A backend function has returned, or the backend has died.
+struct work_done {
+  std::uint64_t serial = 0;
+  load_result outcome;
+};
+
+/// What a peer actor tells the ring.
+struct peer_changed {
+  std::string id;
+  peer_state state = peer_state::connecting;
+};
+
+/// The outcome of an attempt to connect.
+struct connection {
+  /// Which attempt of the peer actor's this is.
+  std::uint64_t attempt = 0;
+  /// Where to send frames; null if there is no connection.
+  wire_actor server;
+  /// Why there is none.
+  failure error;
+};
+
+} // namespace galaxycache

@@ -1,0 +1,58 @@
+#include "galaxycache/runtime/options.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace galaxycache {
+
+namespace {
+
+// More cache actors than this wait for cores, not for each other.
+constexpr std::size_t shards_max = 1024;
+
+// With smaller shards, capacity that one lacks lies idle in another.
+constexpr std::size_t shard_bytes_min = 1 << 20;
+
+} // namespace
+
+std::optional<std::string> validate(const galaxy_options& options) {
+  using std::chrono::nanoseconds;
+  if (options.hot_ratio == 0)
+    return "hot_ratio must be at least 1";
+  if (options.default_timeout <= nanoseconds{0})
+    return "default_timeout must be positive";
+  if (options.load_timeout <= nanoseconds{0})
+    return "load_timeout must be positive";
+  if (options.loads_max == 0)
+    return "loads_max must be at least 1";
+  if (options.waiters_max == 0)
+    return "waiters_max must be at least 1";
+  if (options.value_bytes_max == 0)
+    return "value_bytes_max must be at least 1";
+  if (options.shards > shards_max)
+    return "shards must be at most " + std::to_string(shards_max);
+  if (options.reset_idle_stats < nanoseconds{0})
+    return "reset_idle_stats must not be negative";
+  // galaxycache's own lower limit for peeks.
+  if (options.peek && options.peek->timeout < std::chrono::microseconds{100})
+    return "peek.timeout must be at least 100 microseconds";
+  if (options.peek && options.peek->warm_time < nanoseconds{0})
+    return "peek.warm_time must not be negative";
+  return std::nullopt;
+}
+
+std::optional<std::string> validate_galaxy_name(std::string_view name) {
+  auto printable = [](char c) { return c >= ' ' && c <= '~'; };
+  if (name.empty() || name.size() > 255
+      || !std::ranges::all_of(name, printable))
+    return "a galaxy's name must have 1 to 255 printable ASCII characters";
+  return std::nullopt;
+}
+
+std::size_t default_shards(std::size_t capacity_bytes, std::size_t cores) {
+  auto by_cores = std::bit_ceil(std::max<std::size_t>(cores, 1));
+  auto by_bytes = std::max<std::size_t>(capacity_bytes / shard_bytes_min, 1);
+  return std::min({by_cores, std::bit_floor(by_bytes), shards_max});
+}
+
+} // namespace galaxycache

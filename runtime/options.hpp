@@ -1,0 +1,70 @@
+#pragma once
+
+#include "galaxycache/runtime/hotness.hpp"
+#include "galaxycache/runtime/ttl.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace galaxycache {
+
+/// The longest key, in bytes. A key is an address, not a document.
+inline constexpr std::size_t key_bytes_max = 64 * 1024;
+
+/// How long a value is kept for a peer that is down.
+inline constexpr std::chrono::seconds gutter_ttl_max{10};
+
+/// Asking the previous owner of a key for it while this process is young: its
+/// cache is warm, ours is not.
+struct peek_options {
+  /// How long to wait for the peek before loading from the backend.
+  std::chrono::nanoseconds timeout = std::chrono::milliseconds{10};
+  /// For how long after the start of the universe to peek.
+  std::chrono::nanoseconds warm_time = std::chrono::minutes{5};
+};
+
+/// What is particular to a galaxy. Durations are nanoseconds.
+struct galaxy_options {
+  /// Decides what the hot cache takes; null stands for the QPS promoter.
+  std::shared_ptr<promoter> promote;
+  /// Over budget, the hot cache gives way while it is larger than the main
+  /// cache divided by this.
+  std::size_t hot_ratio = 8;
+  /// How many keys of other owners to keep statistics of.
+  std::size_t candidates_max = 1024;
+  /// A key idle for longer is counted anew.
+  std::chrono::nanoseconds reset_idle_stats = std::chrono::minutes{1};
+  /// How long values may live, whatever their source.
+  ttl_cap get_ttl;
+  /// The same for values peeked at; without one, `get_ttl` holds.
+  std::optional<ttl_cap> peek_ttl;
+  /// Whether to peek at previous owners.
+  std::optional<peek_options> peek;
+
+  /// The deadline of a get that brings none.
+  std::chrono::nanoseconds default_timeout = std::chrono::seconds{5};
+  /// A backend that takes longer has failed, though nobody may wait any more.
+  std::chrono::nanoseconds load_timeout = std::chrono::minutes{1};
+  /// Keys being loaded at once, waiting for a worker included.
+  std::size_t loads_max = 65'536;
+  /// Gets waiting for a load.
+  std::size_t waiters_max = 1 << 20;
+  /// A larger value is `value_too_large`.
+  std::size_t value_bytes_max = 64 << 20;
+  /// Cache actors and parts of the memory; 0 chooses by cores and capacity.
+  std::size_t shards = 0;
+};
+
+/// What is wrong with the options in one sentence, or nothing.
+std::optional<std::string> validate(const galaxy_options& options);
+
+/// What is wrong with the name of a galaxy in one sentence, or nothing: 1 to
+/// 255 printable ASCII characters.
+std::optional<std::string> validate_galaxy_name(std::string_view name);
+
+/// How many shards a galaxy of this capacity gets by default.
+std::size_t default_shards(std::size_t capacity_bytes, std::size_t cores);
+
+} // namespace galaxycache

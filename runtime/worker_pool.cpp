@@ -1,0 +1,120 @@
+#include "galaxycache/runtime/worker_pool.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace galaxycache {
+
+worker_pool::job::~job() {
+  // nop
+}
+
+namespace {
+
+// For whom this thread works, and whether it is delivering.
+thread_local const void* employer = nullptr;
+thread_local bool delivering_here = false;
+
+} // namespace
+
+/// Outlives the pool for as long as an abandoned thread runs.
+struct worker_pool::shared_state {
+  std::mutex mutex;
+  std::condition_variable work_added;
+  std::condition_variable worker_left;
+  std::deque<std::unique_ptr<job>> queue;
+  std::vector<std::thread> threads;
+  std::size_t idle = 0;
+  std::size_t alive = 0;
+  std::size_t delivering = 0;
+  bool stopped = false;
+  bool abandoned = false;
+
+  void work() {
+    employer = this;
+    std::unique_lock guard{mutex};
+    for (;;) {
+      ++idle;
+      work_added.wait(guard, [this] { return stopped || !queue.empty(); });
+      --idle;
+      if (stopped)
+        break;
+      auto next = std::move(queue.front());
+      queue.pop_front();
+      guard.unlock();
+      next->run();
+      guard.lock();
+      if (!abandoned) {
+        ++delivering;
+        guard.unlock();
+        delivering_here = true;
+        next->deliver();
+        delivering_here = false;
+        guard.lock();
+        --delivering;
+        if (stopped)
+          worker_left.notify_all(); // stop() may wait for just this
+      }
+      guard.unlock();
+      next.reset();
+      guard.lock();
+    }
+    --alive;
+    worker_left.notify_all();
+  }
+};
+
+worker_pool::worker_pool(std::size_t threads)
+  : threads_max_(threads), shared_(std::make_shared<shared_state>()) {
+  // nop
+}
+
+worker_pool::~worker_pool() {
+  stop(std::chrono::nanoseconds{0});
+}
+
+bool worker_pool::submit(std::unique_ptr<job> work) {
+  auto& s = *shared_;
+  std::unique_lock guard{s.mutex};
+  if (s.stopped)
+    return false;
+  s.queue.push_back(std::move(work));
+  if (s.idle < s.queue.size() && s.alive < threads_max_) {
+    ++s.alive;
+    s.threads.emplace_back([shared = shared_] { shared->work(); });
+  }
+  guard.unlock();
+  s.work_added.notify_one();
+  return true;
+}
+
+bool worker_pool::stop(std::chrono::nanoseconds patience) {
+  auto& s = *shared_;
+  std::deque<std::unique_ptr<job>> dropped;
+  std::vector<std::thread> threads;
+  std::unique_lock guard{s.mutex};
+  s.stopped = true;
+  dropped.swap(s.queue);
+  threads.swap(s.threads);
+  s.work_added.notify_all();
+  const std::size_t own = employer == &s ? 1 : 0;
+  const std::size_t own_delivery = own && delivering_here ? 1 : 0;
+  auto done = s.worker_left.wait_for(guard, patience,
+                                     [&] { return s.alive == own; });
+  // Afterwards, whom to deliver to may go.
+  s.abandoned = true;
+  s.worker_left.wait(guard, [&] { return s.delivering == own_delivery; });
+  guard.unlock();
+  for (auto& t : threads) {
+    if (done && t.get_id() != std::this_thread::get_id())
+      t.join();
+    else
+      t.detach();
+  }
+  return done;
+}
+
+} // namespace galaxycache
