@@ -68,7 +68,8 @@ struct worker_pool::shared_state {
 };
 
 worker_pool::worker_pool(std::size_t threads)
-  : threads_max_(threads), shared_(std::make_shared<shared_state>()) {
+  : threads_max_(threads),
+    shared_(std::make_shared<shared_state>()) {
   // nop
 }
 

@@ -99,8 +99,7 @@ BOOST_AUTO_TEST_CASE(alarms_run_in_order_each_at_its_time) {
   time.call_at(start + 31ms, [&] { note(4); });
   BOOST_TEST(time.pending() == 4u);
   time.advance(30ms);
-  BOOST_TEST(
-    (seen == decltype(seen){{1, 10ms}, {2, 20ms}, {3, 30ms}}));
+  BOOST_TEST((seen == decltype(seen){{1, 10ms}, {2, 20ms}, {3, 30ms}}));
   BOOST_TEST(time.pending() == 1u);
   time.advance(1ns);
   BOOST_TEST(seen.size() == 3u);
@@ -203,8 +202,8 @@ BOOST_AUTO_TEST_CASE(an_earlier_alarm_overtakes_a_later_one) {
   auto late = std::make_shared<std::atomic<bool>>(false);
   time->call_at(time->now() + 1h, [late] { *late = true; });
   time->call_at(time->now() + 1ms, [&] { rung.set_value(); });
-  BOOST_TEST((rung.get_future().wait_for(patience)
-              == std::future_status::ready));
+  BOOST_TEST(
+    (rung.get_future().wait_for(patience) == std::future_status::ready));
   BOOST_TEST(!*late);
 }
 
@@ -221,8 +220,8 @@ BOOST_AUTO_TEST_CASE(alarms_of_the_system_ring_in_order_of_their_time) {
   time->call_at(now + 1us, [&] { seen.push_back(1); });
   time->call_at(mono_time{}, [&] { seen.push_back(0); });
   all_set.set_value();
-  BOOST_TEST_REQUIRE((rung.get_future().wait_for(patience)
-                      == std::future_status::ready));
+  BOOST_TEST_REQUIRE(
+    (rung.get_future().wait_for(patience) == std::future_status::ready));
   BOOST_TEST((seen == numbers{0, 1, 2}));
 }
 
@@ -250,8 +249,8 @@ BOOST_AUTO_TEST_CASE(an_alarm_may_be_the_last_to_hold_its_clock) {
     rung.set_value();
   });
   released.set_value();
-  BOOST_TEST((rung.get_future().wait_for(patience)
-              == std::future_status::ready));
+  BOOST_TEST(
+    (rung.get_future().wait_for(patience) == std::future_status::ready));
   BOOST_TEST(watch.expired());
 }
 
@@ -272,8 +271,8 @@ BOOST_AUTO_TEST_CASE(many_threads_may_set_alarms_of_the_system) {
     });
   for (auto& t : threads)
     t.join();
-  BOOST_TEST((all.get_future().wait_for(patience)
-              == std::future_status::ready));
+  BOOST_TEST(
+    (all.get_future().wait_for(patience) == std::future_status::ready));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -133,10 +133,10 @@ BOOST_AUTO_TEST_CASE(an_empty_hot_cache_takes_every_key) {
 
 BOOST_AUTO_TEST_CASE(any_function_may_promote) {
   const auto data = value::copy("data");
-  const auto p = make_promoter([&](std::string_view key, const value& x,
-                                   const promotion_stats& stats) {
-    return key == "key" && x.shares_bytes_with(data) && stats.hits == 3;
-  });
+  const auto p = make_promoter(
+    [&](std::string_view key, const value& x, const promotion_stats& stats) {
+      return key == "key" && x.shares_bytes_with(data) && stats.hits == 3;
+    });
   promotion_stats stats;
   stats.hits = 3;
   BOOST_TEST(p->should_promote("key", data, stats));
@@ -213,9 +213,8 @@ BOOST_AUTO_TEST_CASE(candidates_are_a_list_in_order_of_use) {
         // Longer than a string holds without an allocation, at times.
         const auto key = std::string(random.below(2) * 40, 'k')
                          + std::to_string(random.below(20));
-        auto at = std::find_if(model.begin(), model.end(), [&](auto& x) {
-          return x.first == key;
-        });
+        auto at = std::find_if(model.begin(), model.end(),
+                               [&](auto& x) { return x.first == key; });
         const auto hits = at != model.end() ? at->second : 0;
         switch (random.below(3)) {
           case 0: {

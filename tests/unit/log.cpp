@@ -1,13 +1,13 @@
 #include "galaxycache/runtime/log.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -86,10 +86,9 @@ BOOST_AUTO_TEST_CASE(lines_up_to_the_level_are_written) {
                        seen.emplace_back(at, text);
                      }};
     say_all(to);
-    BOOST_TEST(
-      (seen
-       == lines{all.begin(),
-                all.begin() + static_cast<std::ptrdiff_t>(level)}));
+    BOOST_TEST((
+      seen
+      == lines{all.begin(), all.begin() + static_cast<std::ptrdiff_t>(level)}));
   }
 }
 

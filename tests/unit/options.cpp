@@ -57,7 +57,11 @@ BOOST_AUTO_TEST_CASE(each_option_that_makes_no_sense_is_named) {
     {"reset_idle_stats", [](auto& x) { x.reset_idle_stats = 0ns; }, true},
     {"candidates_max", [](auto& x) { x.candidates_max = 0; }, true},
     {"promote", [](auto& x) { x.promote = make_qps_promoter(); }, true},
-    {"get_ttl", [](auto& x) { x.get_ttl = {-1h, -1h}; }, true},
+    {"get_ttl",
+     [](auto& x) {
+       x.get_ttl = {-1h, -1h};
+     },
+     true},
     {"peek.timeout", peek([](auto& x) { x.timeout = 99us; }), false},
     {"peek.timeout", peek([](auto& x) { x.timeout = 100us; }), true},
     {"peek.warm_time", peek([](auto& x) { x.warm_time = -1ns; }), false},

@@ -34,9 +34,9 @@ std::vector<std::uint64_t> fields(const galaxy_stats& x) {
 BOOST_AUTO_TEST_SUITE(stats)
 
 BOOST_AUTO_TEST_CASE(every_counter_appears_once_and_says_what_it_counts) {
-  BOOST_TEST(std::set<std::string_view>(std::begin(names), std::end(names))
-               .size()
-             == size);
+  BOOST_TEST(
+    std::set<std::string_view>(std::begin(names), std::end(names)).size()
+    == size);
   for (auto text : texts)
     BOOST_TEST(!text.empty());
 }
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(counters_add_up_to_statistics) {
   BOOST_TEST_REQUIRE(all.size() == size);
   for (std::size_t i = 0; i < size; ++i)
     BOOST_TEST_CONTEXT(names[i])
-      BOOST_TEST(all[i] == 2 * (i + 1));
+  BOOST_TEST(all[i] == 2 * (i + 1));
 }
 
 BOOST_AUTO_TEST_CASE(statistics_begin_at_zero) {

@@ -74,9 +74,8 @@ private:
   }
 
   std::chrono::nanoseconds up_to(std::chrono::nanoseconds most) {
-    return std::chrono::nanoseconds{
-      static_cast<std::int64_t>(random_.below(
-        static_cast<std::uint64_t>(most.count()) + 1))};
+    return std::chrono::nanoseconds{static_cast<std::int64_t>(
+      random_.below(static_cast<std::uint64_t>(most.count()) + 1))};
   }
 
   std::chrono::nanoseconds random_pause() {
@@ -120,8 +119,7 @@ private:
         return now_ + up_to(5 * year);
       case 7:
         // On a tick that begins a coarse slot.
-        return origin
-               + (now_ - origin) / (4096 * tick) * (4096 * tick)
+        return origin + (now_ - origin) / (4096 * tick) * (4096 * tick)
                + static_cast<std::int64_t>(random_.below(3)) * 4096 * tick;
       case 8:
         switch (random_.below(3)) {
@@ -184,10 +182,11 @@ private:
     BOOST_TEST_REQUIRE(next.has_value() == !expected_.empty());
     if (!next)
       return;
-    const auto earliest = std::min_element(
-      expected_.begin(), expected_.end(), [](const auto& x, const auto& y) {
-        return x.second->when < y.second->when;
-      });
+    const auto earliest = std::min_element(expected_.begin(), expected_.end(),
+                                           [](const auto& x, const auto& y) {
+                                             return x.second->when
+                                                    < y.second->when;
+                                           });
     const auto when = earliest->second->when;
     if (when < mono_time::max() - tick)
       BOOST_TEST_REQUIRE((*next < std::max(when, now_) + tick));

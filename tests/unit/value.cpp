@@ -78,8 +78,9 @@ BOOST_AUTO_TEST_CASE(copies_share_their_bytes) {
 }
 
 BOOST_AUTO_TEST_CASE(a_copy_outlives_its_original) {
-  for (const auto& make : {+[] { return bytes::copy(long_text); },
-                           +[] { return bytes::take(std::string{long_text}); }}) {
+  for (const auto& make :
+       {+[] { return bytes::copy(long_text); },
+        +[] { return bytes::take(std::string{long_text}); }}) {
     bytes survivor;
     {
       const auto original = make();

@@ -1,0 +1,20 @@
+# Fails unless the first C++ program in README is PROGRAM and the text block
+# after it is OUTPUT, which another test compares with what the program prints.
+
+file(READ "${README}" readme)
+file(READ "${PROGRAM}" program)
+file(READ "${OUTPUT}" output)
+string(FIND "${readme}" "```cpp\n${program}```" program_at)
+string(FIND "${readme}" "```text\n${output}```" output_at)
+string(FIND "${readme}" "```cpp" first_at)
+if(NOT program_at EQUAL first_at)
+  message(FATAL_ERROR "the first program in ${README} is not ${PROGRAM}")
+endif()
+if(output_at LESS program_at)
+  message(FATAL_ERROR "${README} does not show ${OUTPUT} after its program")
+endif()
+string(REGEX MATCHALL "\n" lines "${program}")
+list(LENGTH lines count)
+if(count GREATER 25)
+  message(FATAL_ERROR "${PROGRAM} has ${count} lines; 25 are the most")
+endif()
