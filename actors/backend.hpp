@@ -93,6 +93,6 @@ private:
 
 /// Calls a backend function; an exception becomes a failure.
 load_result run_backend(const backend::load_function& f, std::string_view key,
-                         const load_context& context) noexcept;
+                        const load_context& context) noexcept;
 
 } // namespace galaxycache

@@ -30,10 +30,8 @@ cache_state::key_hash::operator()(std::string_view key) const noexcept {
 cache_state::~cache_state() {
   for (auto& [key, f] : flights_)
     for (auto* l : {&f.peer, &f.local})
-      if (l->active()) {
-        l->stop.request_stop();
+      if (l->active())
         galaxy().loads.leave();
-      }
   for (auto& slot : loaders_)
     if (slot.loader)
       caf::anon_send_exit(slot.loader, caf::exit_reason::kill);
@@ -138,7 +136,7 @@ void cache_state::leave(waiter& w) {
   answer_now(w.to, failure{errc::deadline_exceeded, {}});
   f.waiters.erase(w.self);
   if (f.waiters.empty())
-    f.local.stop.request_stop();
+    ask_to_stop(f);
 }
 
 // -- flights ------------------------------------------------------------------
@@ -166,7 +164,6 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
   }
   auto& l = leg_of(f, kind);
   l.slot = take_loader();
-  l.stop = std::stop_source{};
   l.began = time().now();
   auto& slot = loaders_[l.slot];
   slot.serial = ++serial_;
@@ -180,7 +177,6 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
   order.deadline = f.deadline;
   order.gutter = f.gutter;
   order.view = f.view;
-  order.stop = l.stop.get_token();
   if (auto& peek = galaxy().options.peek; peek && kind == leg_kind::local)
     order.peek_previous = f.view && !f.view->remote_owner(*f.key)
                           && l.began - galaxy().home->born < peek->warm_time;
@@ -226,7 +222,7 @@ void cache_state::backend_died(const caf::error& why) {
 }
 
 void cache_state::land(flight& f, leg_kind kind, landed& result) {
-  auto stopped = leg_of(f, kind).stop.stop_requested();
+  auto stopped = leg_of(f, kind).stopped;
   leg_of(f, kind) = {};
   galaxy().loads.leave();
   if (result.outcome.found())
@@ -263,8 +259,8 @@ void cache_state::land_value(flight& f, leg_kind kind, landed& result) {
     count.add(counter::coalesced_peer_loads);
     served = counter::peer_loads;
     if (fresh
-        && cell_->memory.offer_hot(*f.key, x.data, x.expiry,
-                                   f.waiters.size(), time()))
+        && cell_->memory.offer_hot(*f.key, x.data, x.expiry, f.waiters.size(),
+                                   time()))
       count.add(counter::promotions);
   } else {
     if (x.level == hit_level::peek)
@@ -323,6 +319,15 @@ void cache_state::close_if_done(flight& f) {
   cell_->flights.store(flights_.size(), std::memory_order_relaxed);
 }
 
+/// By way of the loader: a backend may have code to run when it is stopped.
+void cache_state::ask_to_stop(flight& f) {
+  if (!f.local.active() || f.local.stopped)
+    return;
+  f.local.stopped = true;
+  auto& slot = loaders_[f.local.slot];
+  send_to(self_, slot.loader, stop_atom_v, slot.serial);
+}
+
 void cache_state::check_up(flight& f) {
   wheel_->arm(f, time().now() + check_up_interval);
   for (auto i = f.waiters.begin(); i != f.waiters.end();) {
@@ -333,7 +338,7 @@ void cache_state::check_up(flight& f) {
     }
   }
   if (f.waiters.empty())
-    f.local.stop.request_stop();
+    ask_to_stop(f);
   auto patience = galaxy().options.load_timeout;
   if (!f.local.active() || time().now() - f.local.began < patience)
     return;
@@ -355,10 +360,10 @@ std::uint32_t cache_state::take_loader() {
   idle_loaders_.pop_back();
   if (!loaders_[slot].loader) {
     auto handle = galaxy().home->system.spawn<caf::hidden>(
-      loader, loader_config{config_.galaxy,
-                            caf::actor_cast<cache_actor>(self_),
+      loader, loader_config{config_.galaxy, caf::actor_cast<cache_actor>(self_),
                             universe_core::presence{galaxy().home}});
     loaders_[slot].loader = handle;
+    galaxy().home->enlist(caf::actor_cast<caf::strong_actor_ptr>(handle));
     monitors_.watch(self_, handle,
                     [this, slot, id = handle.id()](const caf::error& why) {
                       auto& current = loaders_[slot].loader;

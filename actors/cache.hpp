@@ -8,7 +8,6 @@
 
 #include <list>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -61,7 +60,9 @@ private:
 
   struct waiter : timed {
     waiter(reply to, bool takes_peers)
-      : timed(alarm::waiter), to(std::move(to)), takes_peers(takes_peers) {
+      : timed(alarm::waiter),
+        to(std::move(to)),
+        takes_peers(takes_peers) {
       // nop
     }
 
@@ -74,7 +75,8 @@ private:
 
   struct leg {
     std::uint32_t slot = no_loader;
-    std::stop_source stop{std::nostopstate};
+    /// Whether the loader was told that nobody waits any more.
+    bool stopped = false;
     mono_time began{};
 
     bool active() const noexcept {
@@ -139,6 +141,7 @@ private:
   void answer_all(flight& f, const answer& x, counter served);
   void fail_all(flight& f, const failure& why);
   void close_if_done(flight& f);
+  void ask_to_stop(flight& f);
   void check_up(flight& f);
 
   // -- loaders ----------------------------------------------------------------

@@ -1,19 +1,24 @@
 #include "galaxycache/actors/caf_transport.hpp"
 
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/caf/handshake.hpp"
 #include "galaxycache/runtime/port_probe.hpp"
 #include "galaxycache/runtime/worker_pool.hpp"
 
 #include <caf/io/middleman.hpp>
 #include <caf/io/middleman_actor.hpp>
 
+#include <map>
+#include <mutex>
+#include <optional>
 #include <set>
+#include <thread>
 
 namespace galaxycache {
 
 namespace {
 
-// A probe on a healthy network takes a round trip.
+// A probe on a healthy network takes two round trips.
 constexpr auto probe_patience = std::chrono::seconds{1};
 
 // Dead addresses that may be probed at once without holding up live ones.
@@ -21,6 +26,11 @@ constexpr std::size_t probe_threads = 16;
 
 // For the handshake of CAF, after which ours begins.
 constexpr auto connect_patience = std::chrono::seconds{3};
+
+// CAF closes the port of a universe a moment after that has stopped. Whoever
+// listens there for longer is somebody else.
+constexpr auto port_patience = std::chrono::milliseconds{200};
+constexpr auto port_pause = std::chrono::milliseconds{5};
 
 void report(const peer_actor& peer, std::uint64_t attempt, failure why) {
   post(peer, connection{attempt, {}, std::move(why)});
@@ -38,53 +48,108 @@ void dial(caf::event_based_actor* self, caf::io::middleman_actor middleman,
         if (!server)
           return report(peer, attempt,
                         {errc::incompatible_peer, "no server is published"});
-        post(peer, connection{attempt, caf::actor_cast<wire_actor>(server),
-                              {}});
+        post(peer,
+             connection{attempt, caf::actor_cast<wire_actor>(server), {}});
       },
       [=](caf::error& why) {
         report(peer, attempt, {errc::peer_failed, describe(why)});
       });
 }
 
+/// An attempt to connect.
+struct order {
+  std::uint64_t attempt = 0;
+  uri where;
+};
+
+/// The latest attempt of each peer whose address is being probed or waits for
+/// that. A peer that gives attempts up sooner than a probe does has only its
+/// latest one here, so what waits is bounded and one peer takes one thread.
+/// Thread-safe.
+class order_book {
+public:
+  /// Books an attempt; says whether a probe must be begun for it.
+  bool put(caf::actor_id peer, order x) {
+    std::lock_guard guard{mutex_};
+    return orders_.insert_or_assign(peer, std::move(x)).second;
+  }
+
+  /// What is to be probed now for this peer. An empty order stays to say that
+  /// a probe is under way.
+  order take(caf::actor_id peer) {
+    std::lock_guard guard{mutex_};
+    return std::exchange(orders_.at(peer), std::nullopt).value();
+  }
+
+  /// A probe is over; says whether another must follow.
+  bool close(caf::actor_id peer) {
+    std::lock_guard guard{mutex_};
+    auto i = orders_.find(peer);
+    auto more = i->second.has_value();
+    if (!more)
+      orders_.erase(i);
+    return more;
+  }
+
+  void forget(caf::actor_id peer) {
+    std::lock_guard guard{mutex_};
+    orders_.erase(peer);
+  }
+
+private:
+  std::mutex mutex_;
+  std::map<caf::actor_id, std::optional<order>> orders_;
+};
+
 class probe_job : public worker_pool::job {
 public:
-  probe_job(caf::actor_system& system, const peer_actor& peer,
-            std::uint64_t attempt, uri where)
+  probe_job(caf::actor_system& system, worker_pool& pool,
+            std::shared_ptr<order_book> book, const peer_actor& peer)
     : system_(system),
-      peer_(caf::actor_cast<caf::weak_actor_ptr>(peer)),
-      attempt_(attempt),
-      where_(std::move(where)) {
+      pool_(pool),
+      book_(std::move(book)),
+      id_(peer.id()),
+      peer_(caf::actor_cast<caf::weak_actor_ptr>(peer)) {
     // nop
   }
 
   void run() override {
-    found_ = probe_port(where_.host, where_.port, probe_patience);
+    order_ = book_->take(id_);
+    found_ = probe_port(order_.where.host, order_.where.port, probe_patience,
+                        caf_handshake());
   }
 
   void deliver() override {
     auto strong = peer_.lock();
     if (!strong)
-      return;
+      return book_->forget(id_);
+    auto again = book_->close(id_);
     auto peer = caf::actor_cast<peer_actor>(strong);
     if (auto* why = std::get_if<failure>(&found_))
-      return report(peer, attempt_, std::move(*why));
-    system_.spawn<caf::hidden>(dial, system_.middleman().actor_handle(), peer,
-                               attempt_, std::get<std::string>(found_),
-                               where_.port);
+      report(peer, order_.attempt, std::move(*why));
+    else
+      system_.spawn<caf::hidden>(dial, system_.middleman().actor_handle(), peer,
+                                 order_.attempt, std::get<std::string>(found_),
+                                 order_.where.port);
+    if (again)
+      pool_.submit(std::make_unique<probe_job>(system_, pool_, book_, peer));
   }
 
 private:
   caf::actor_system& system_;
+  worker_pool& pool_;
+  std::shared_ptr<order_book> book_;
+  caf::actor_id id_;
   caf::weak_actor_ptr peer_;
-  std::uint64_t attempt_;
-  uri where_;
+  order order_;
   std::variant<std::string, failure> found_;
 };
 
 class caf_transport : public transport {
 public:
   explicit caf_transport(caf::actor_system& system)
-    : system_(system), probes_(probe_threads) {
+    : system_(system),
+      probes_(probe_threads) {
     // nop
   }
 
@@ -96,15 +161,28 @@ public:
                                     const uri& where) override {
     if (!system_.has_middleman())
       return no_middleman();
-    auto port = system_.middleman().publish(server, where.port,
-                                            where.host.c_str());
-    if (port)
-      return uri{where.scheme, where.host, *port};
-    auto reason = why_not_listen(where.host, where.port);
-    return failure{errc::address_in_use,
-                   "cannot listen on " + to_string(where) + ": "
-                     + (reason.empty() ? describe(port.error()) : reason)
-                     + "; choose another port, or 0 for any"};
+    auto until = std::chrono::steady_clock::now() + port_patience;
+    for (;;) {
+      // Connections of an earlier run of ours that linger in TIME_WAIT do not
+      // keep us from its port; one who listens there does.
+      constexpr auto reuse_address = true;
+      auto port = system_.middleman().publish(server, where.port,
+                                              where.host.c_str(),
+                                              reuse_address);
+      if (port)
+        return uri{where.scheme, where.host, *port};
+      auto why = why_not_listen(where.host, where.port);
+      if (why.code == errc::invalid_argument)
+        return failure{why.code, "cannot listen on " + to_string(where) + ": "
+                                   + why.reason};
+      if (std::chrono::steady_clock::now() >= until)
+        return failure{errc::address_in_use,
+                       "cannot listen on " + to_string(where) + ": "
+                         + (why.reason.empty() ? describe(port.error())
+                                               : why.reason)
+                         + "; choose another port, or 0 for any"};
+      std::this_thread::sleep_for(port_pause);
+    }
   }
 
   void unlisten(const server_actor& server, const uri& where) override {
@@ -116,8 +194,9 @@ public:
                const uri& where) override {
     if (!system_.has_middleman())
       return report(peer, attempt, no_middleman());
-    probes_.submit(
-      std::make_unique<probe_job>(system_, peer, attempt, where));
+    if (orders_->put(peer.id(), {attempt, where}))
+      probes_.submit(
+        std::make_unique<probe_job>(system_, probes_, orders_, peer));
   }
 
 private:
@@ -128,6 +207,8 @@ private:
   }
 
   caf::actor_system& system_;
+  // Shared with probes that are abandoned.
+  std::shared_ptr<order_book> orders_ = std::make_shared<order_book>();
   worker_pool probes_;
 };
 

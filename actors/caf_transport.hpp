@@ -11,9 +11,11 @@ namespace galaxycache {
 /// CAF's middleman as transport: `caf://HOST:PORT`. A universe that listens at
 /// port 0 gets a free one. The system must have loaded the middleman.
 ///
-/// The middleman connects one address after the other and waits for each, so
-/// an address is probed first, on threads of the transport's own: one that
-/// swallows packets holds up nobody. Thread-safe; must go before the system.
+/// The middleman connects one address after the other and waits for each, and
+/// believes whoever answers. So an address is probed first, on threads of the
+/// transport's own: one that swallows packets holds up nobody, and who does not
+/// begin as a CAF node does never gets to talk to CAF. Thread-safe; must go
+/// before the system.
 std::shared_ptr<transport> make_caf_transport(caf::actor_system& system);
 
 } // namespace galaxycache

@@ -65,22 +65,45 @@ bool universe_core::await_no_actors(std::chrono::nanoseconds patience) const {
 }
 
 void universe_core::enlist(const caf::strong_actor_ptr& member) {
-  std::lock_guard guard{mutex_};
+  std::unique_lock guard{mutex_};
+  if (ended_) {
+    // An actor that was just replacing another, or of a galaxy just added.
+    guard.unlock();
+    caf::anon_send_exit(member, caf::exit_reason::kill);
+    return;
+  }
   enlisted_.push_back(caf::actor_cast<caf::weak_actor_ptr>(member));
   // Actors that have ended leave their weak pointers behind.
-  if (enlisted_.size() % 64 == 0)
-    std::erase_if(enlisted_, [](const caf::weak_actor_ptr& weak) {
-      auto strong = weak.lock();
-      return !strong || is_terminated(strong);
-    });
+  if (enlisted_.size() < enlisted_max_)
+    return;
+  std::erase_if(enlisted_, [](const caf::weak_actor_ptr& weak) {
+    auto strong = weak.lock();
+    return !strong || is_terminated(strong);
+  });
+  enlisted_max_ = std::max(enlisted_max_, 2 * enlisted_.size());
+}
+
+bool universe_core::add(const std::shared_ptr<galaxy_core>& added) {
+  std::lock_guard guard{mutex_};
+  if (ended_)
+    return false;
+  auto all = std::make_shared<galaxy_map>(*galaxies.get());
+  all->emplace(added->name, added);
+  galaxies.set(std::move(all));
+  return true;
 }
 
 void universe_core::end_all() {
+  std::shared_ptr<const galaxy_map> known; // goes after the lock
   std::vector<caf::weak_actor_ptr> members;
   {
     std::lock_guard guard{mutex_};
+    ended_ = true;
     members.swap(enlisted_);
+    known = galaxies.get();
+    galaxies.set(std::make_shared<const galaxy_map>());
   }
+  view.set(nullptr);
   for (auto& weak : members)
     if (auto strong = weak.lock())
       caf::anon_send_exit(strong, caf::exit_reason::kill);
@@ -195,8 +218,7 @@ galaxy_core::admit(shard_cell& cell, std::size_t gets) const {
   return why;
 }
 
-mono_time
-galaxy_core::deadline_for(const get_options& asked) const noexcept {
+mono_time galaxy_core::deadline_for(const get_options& asked) const noexcept {
   // A timeout longer than a year is as good as a year, and does not overflow.
   constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365};
   auto timeout = asked.timeout > std::chrono::nanoseconds{0}

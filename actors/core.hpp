@@ -32,8 +32,8 @@ enum class life : std::uint8_t { serving, draining, down };
 /// published or counted; there is nothing to lock. Thread-safe.
 class universe_core {
 public:
-  using galaxy_map = std::map<std::string, std::shared_ptr<galaxy_core>,
-                              std::less<>>;
+  using galaxy_map
+    = std::map<std::string, std::shared_ptr<galaxy_core>, std::less<>>;
 
   universe_core(caf::actor_system& system, std::string self_id,
                 std::shared_ptr<clock> time, std::shared_ptr<const log> lines,
@@ -81,10 +81,15 @@ public:
   /// Waits until all have ended, or until `patience` is over; says which.
   bool await_no_actors(std::chrono::nanoseconds patience) const;
 
-  /// Remembers an actor to be ended should the system go before we do.
+  /// Remembers an actor to be ended should the system go before we do. Once
+  /// all have been ended, it is ended at once.
   void enlist(const caf::strong_actor_ptr& member);
 
-  /// Ends all enlisted actors, whatever they do.
+  /// Makes a galaxy known; returns false once all has been ended.
+  bool add(const std::shared_ptr<galaxy_core>& added);
+
+  /// Ends all enlisted actors, whatever they do, and forgets the galaxies and
+  /// the ring.
   void end_all();
 
 private:
@@ -92,7 +97,9 @@ private:
   mutable std::mutex mutex_; // protects all below
   mutable std::condition_variable changed_;
   std::size_t alive_ = 0;
+  bool ended_ = false;
   std::vector<caf::weak_actor_ptr> enlisted_;
+  std::size_t enlisted_max_ = 64; // until it is cleared of the dead
 };
 
 /// The way to a cache actor: to be counted in by whoever sends it a get. A
@@ -155,8 +162,7 @@ public:
   /// Counts a get and answers it if that needs no cache actor: from memory, or
   /// *not found* for a peek, or with an error for a key that is too long.
   std::optional<std::variant<answer, failure>>
-  answer_at_once(shard_cell& cell, std::string_view key,
-                 fetch_mode mode) const;
+  answer_at_once(shard_cell& cell, std::string_view key, fetch_mode mode) const;
 
   /// Lets `gets` gets in to the cache actor of a shard, or says why not.
   std::variant<std::shared_ptr<const cache_entrance>, failure>

@@ -3,7 +3,8 @@
 namespace galaxycache {
 
 galaxy::galaxy(std::shared_ptr<galaxy_core> core, galaxy_actor actor)
-  : core_(std::move(core)), actor_(std::move(actor)) {
+  : core_(std::move(core)),
+    actor_(std::move(actor)) {
   // nop
 }
 

@@ -103,8 +103,7 @@ galaxy_state::get_many(std::vector<std::string> keys,
                        const get_options& options) {
   auto& galaxy = *config_.galaxy;
   if (keys.size() > keys_max)
-    return make_error({errc::overloaded, "more than "
-                                           + std::to_string(keys_max)
+    return make_error({errc::overloaded, "more than " + std::to_string(keys_max)
                                            + " keys at once"});
   auto id = ++gatherings_begun_;
   auto& g = gatherings_[id];
@@ -183,7 +182,7 @@ void galaxy_state::cache_died(std::size_t shard, const caf::error& why) {
   cell.entrance.set(nullptr);
   cell.memory.clear();
   config_.caches[shard] = cache_actor{};
-  if (stopping_)
+  if (stopping_ || galaxy.home->phase == life::down)
     return end_if_alone();
   auto now = galaxy.home->time->now();
   crashes_.push_back(now);

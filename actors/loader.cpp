@@ -18,12 +18,13 @@ class backend_job : public worker_pool::job {
 public:
   /// Takes a place in the queue that the caller has entered.
   backend_job(std::shared_ptr<gate> queue, const backend::pooled& source,
-              const loader_actor& to, const load_order& order)
+              const loader_actor& to, const load_order& order,
+              std::stop_token stop)
     : queue_(std::move(queue)),
       load_(source.load),
       to_(caf::actor_cast<caf::weak_actor_ptr>(to)),
       key_(order.key),
-      context_{order.stop} {
+      context_{std::move(stop)} {
     done_.serial = order.serial;
   }
 
@@ -55,6 +56,11 @@ private:
 
 } // namespace
 
+loader_state::~loader_state() {
+  // Whatever it has set off is of no use to anybody.
+  stop_.request_stop();
+}
+
 loader_actor::behavior_type loader_state::start(loader_actor::pointer self,
                                                 loader_config config) {
   self_ = self;
@@ -65,6 +71,10 @@ loader_actor::behavior_type loader_state::start(loader_actor::pointer self,
   });
   return {
     [this](load_order& order) { take(std::move(order)); },
+    [this](stop_atom, std::uint64_t serial) {
+      if (busy_ && serial == order_.serial)
+        stop_.request_stop();
+    },
     [this](work_done& done) {
       if (busy_ && done.serial == order_.serial)
         backend_done(std::move(done.outcome));
@@ -81,6 +91,7 @@ void loader_state::take(load_order order) {
   busy_ = true;
   asked_again_ = false;
   if (order_.leg == leg_kind::local) {
+    stop_ = std::stop_source{};
     if (order_.peek_previous)
       peek_previous_owner();
     else
@@ -180,7 +191,7 @@ void loader_state::peek_previous_owner() {
 void loader_state::call_backend() {
   auto& galaxy = *config_.galaxy;
   if (auto* inlined = std::get_if<backend::inlined>(&galaxy.source.how())) {
-    load_context context{order_.stop};
+    load_context context{stop_.get_token()};
     backend_done(run_backend(inlined->load, order_.key, context));
     return;
   }
@@ -190,7 +201,8 @@ void loader_state::call_backend() {
       return finish(failure{errc::overloaded, std::to_string(queue->limit())
                                                 + " loads wait for a worker"},
                     hit_level::miss);
-    auto job = std::make_unique<backend_job>(queue, *pooled, self_, order_);
+    auto job = std::make_unique<backend_job>(queue, *pooled, self_, order_,
+                                             stop_.get_token());
     if (!galaxy.workers->submit(std::move(job)))
       finish(failure{errc::draining, {}}, hit_level::miss);
     return;
@@ -246,7 +258,7 @@ void loader_state::finish(load_result outcome, hit_level level) {
   result.owner = level == hit_level::peer ? asked_id_
                                           : config_.galaxy->home->self_id;
   order_.view.reset();
-  order_.stop = {};
+  stop_ = std::stop_source{std::nostopstate};
   send_to(self_, config_.cache, std::move(result));
 }
 

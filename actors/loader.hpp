@@ -5,6 +5,8 @@
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/random.hpp"
 
+#include <stop_token>
+
 namespace galaxycache {
 
 struct loader_config {
@@ -20,6 +22,9 @@ struct loader_config {
 class loader_state {
 public:
   static inline const char* name = "galaxycache.loader";
+
+  loader_state() = default;
+  ~loader_state();
 
   loader_actor::behavior_type start(loader_actor::pointer self,
                                     loader_config config);
@@ -40,6 +45,7 @@ private:
   random_source random_{0};
   load_order order_; // of the load in progress; slot 0, serial 0 before any
   bool busy_ = false;
+  std::stop_source stop_{std::nostopstate}; // of the local leg
   bool asked_again_ = false;
   value asked_id_; // the owner being asked
 };

@@ -48,6 +48,12 @@ struct network::state {
     return frozen.count(a) != 0 || frozen.count(b) != 0;
   }
 
+  void end_links() {
+    std::lock_guard guard{mutex};
+    for (auto& x : std::exchange(links, {}))
+      caf::anon_send_exit(x.handle, caf::exit_reason::kill);
+  }
+
   /// Links that have ended are forgotten here and there.
   void forget_dead_links() {
     std::erase_if(links, [](const link& x) {
@@ -138,7 +144,8 @@ link_actor::behavior_type link(link_actor::stateful_pointer<link_state> self,
 class inproc_transport : public transport {
 public:
   inproc_transport(std::shared_ptr<network::state> net, std::string name)
-    : net_(std::move(net)), name_(std::move(name)) {
+    : net_(std::move(net)),
+      name_(std::move(name)) {
     // nop
   }
 
@@ -152,8 +159,13 @@ public:
       return failure{errc::invalid_argument,
                      "'" + name_ + "' cannot listen as '" + where.host + "'"};
     std::lock_guard guard{net_->mutex};
-    if (!net_->servers.emplace(name_, server).second)
-      return failure{errc::address_in_use, to_string(where)};
+    auto [i, added] = net_->servers.emplace(name_, server);
+    if (!added) {
+      // One that crashed has not said that it leaves.
+      if (!is_terminated(caf::actor_cast<caf::strong_actor_ptr>(i->second)))
+        return failure{errc::address_in_use, to_string(where)};
+      i->second = server;
+    }
     return where;
   }
 
@@ -184,6 +196,10 @@ public:
     post(peer, std::move(result));
   }
 
+  void disconnect(const wire_actor& server) override {
+    caf::anon_send_exit(server, caf::exit_reason::kill);
+  }
+
 private:
   std::shared_ptr<network::state> net_;
   std::string name_;
@@ -195,11 +211,21 @@ transport::~transport() {
   // nop
 }
 
+void transport::disconnect(const wire_actor&) {
+  // nop
+}
+
 // -- the network --------------------------------------------------------------
 
 network::network(caf::actor_system& system)
   : state_(std::make_shared<state>(system)) {
-  // nop
+  // The links are hidden, so a system that goes has to be made to end them.
+  auto* witness = caf::actor_cast<caf::abstract_actor*>(system.spawn_serv());
+  witness->attach_functor(
+    [weak = std::weak_ptr<state>{state_}](const caf::error&) {
+      if (auto strong = weak.lock())
+        strong->end_links();
+    });
 }
 
 std::shared_ptr<transport> network::join(std::string name) {

@@ -6,11 +6,24 @@ namespace galaxycache {
 
 using std::chrono::nanoseconds;
 
+namespace {
+
+// No sum of two and of a time of the monotonic clock overflows.
+constexpr nanoseconds wait_max = std::chrono::hours{24 * 365};
+
+// Whoever is no peer of ours is not worth asking often: as after this many
+// failures.
+constexpr std::size_t unfit_failures = 64;
+
+} // namespace
+
 std::optional<std::string> validate(const peer_options& options) {
   if (options.heartbeat_interval < std::chrono::milliseconds{1})
     return "heartbeat_interval must be at least a millisecond";
-  if (options.heartbeat_timeout < 2 * options.heartbeat_interval)
+  if (options.heartbeat_timeout / 2 < options.heartbeat_interval)
     return "heartbeat_timeout must be at least twice heartbeat_interval";
+  if (options.heartbeat_timeout > wait_max || options.reconnect_max > wait_max)
+    return "heartbeat_timeout and reconnect_max must be at most a year";
   if (options.reconnect_min < std::chrono::milliseconds{1})
     return "reconnect_min must be at least a millisecond";
   if (options.reconnect_max < options.reconnect_min)
@@ -53,7 +66,9 @@ result<load_result> peer_link_state::ask(fetch wanted) {
   if (wanted.deadline <= now)
     return load_result{errc::deadline_exceeded};
   auto key_bytes = wanted.key.size();
+  // Those that were given up before they could be sent count, too.
   if (waiting_.size() >= config_.options.fetches_max
+      || unsent_.size() >= config_.options.fetches_max
       || waiting_bytes_ + key_bytes > config_.options.fetch_bytes_max)
     return load_result{failure{errc::overloaded, "too many fetches wait"}};
   auto id = ++fetches_begun_;
@@ -140,8 +155,12 @@ void peer_link_state::connect() {
 }
 
 void peer_link_state::connected(connection& x) {
-  if (x.attempt != attempt_ || server_)
-    return; // of an attempt that was given up
+  if (x.attempt != attempt_ || server_) {
+    // Of an attempt that was given up.
+    if (x.server)
+      config_.way->disconnect(x.server);
+    return;
+  }
   if (!x.server)
     return lost(x.error);
   server_ = std::move(x.server);
@@ -161,7 +180,8 @@ void peer_link_state::connected(connection& x) {
 }
 
 void peer_link_state::disconnect() {
-  server_ = wire_actor{};
+  if (server_)
+    config_.way->disconnect(std::exchange(server_, {}));
   greeted_ = false;
   attempting_ = false;
   ++attempt_; // whatever belongs to the old one is ignored from here on
@@ -172,13 +192,16 @@ void peer_link_state::lost(const failure& why) {
     config_.home->lines->info("peer " + config_.info.id + " at "
                               + config_.info.uri + " is down: " + why.reason);
   disconnect();
+  // One that was about to leave has left.
+  auto left = state_ == peer_state::draining;
   set_state(peer_state::down);
-  fail_all({errc::peer_failed, why.reason});
+  fail_all({left ? errc::draining : errc::peer_failed, why.reason});
   auto& options = config_.options;
-  // Twenty doublings turn a millisecond into a quarter of an hour.
-  auto doublings = std::min<std::size_t>(failures_++, 20);
-  auto pause = std::min(options.reconnect_max,
-                        options.reconnect_min * (std::int64_t{1} << doublings));
+  auto pause = options.reconnect_min;
+  for (auto n = failures_; n > 0 && pause < options.reconnect_max; --n)
+    pause *= 2;
+  pause = std::min(pause, options.reconnect_max);
+  ++failures_;
   auto early = random_.below(static_cast<std::uint64_t>(pause.count() / 2));
   wheel_->arm(connection_alarm_,
               time().now() + pause - nanoseconds{static_cast<long>(early)});
@@ -228,9 +251,11 @@ void peer_link_state::welcomed(const wire::welcome& x) {
     return;
   auto& lines = *config_.home->lines;
   auto unfit = [&](const std::string& reason) {
-    lines.warning("peer " + config_.info.id + " at " + config_.info.uri + " "
-                  + reason);
-    failures_ = 20; // not worth asking often
+    if (complaint_ != reason)
+      lines.warning("peer " + config_.info.id + " at " + config_.info.uri + " "
+                    + reason);
+    complaint_ = reason;
+    failures_ = unfit_failures;
     lost({errc::incompatible_peer, reason});
   };
   if (x.oldest_version > wire::version || x.version < wire::oldest_version)
@@ -244,10 +269,10 @@ void peer_link_state::welcomed(const wire::welcome& x) {
   greeted_ = true;
   attempting_ = false;
   failures_ = 0;
+  complaint_.clear();
   wheel_->arm(connection_alarm_,
               time().now() + config_.options.heartbeat_interval);
-  lines.info("peer " + config_.info.id + " at " + config_.info.uri
-             + " is up");
+  lines.info("peer " + config_.info.id + " at " + config_.info.uri + " is up");
   set_state(peer_state::up);
   flush();
   rearm();
@@ -295,8 +320,7 @@ void peer_link_state::look_after_connection() {
     return connect();
   if (now - heard_ >= options.heartbeat_timeout)
     return lost({errc::peer_failed, "the peer is silent"});
-  say(wire::ping{static_cast<std::uint64_t>(
-    now.time_since_epoch().count())});
+  say(wire::ping{static_cast<std::uint64_t>(now.time_since_epoch().count())});
   wheel_->arm(connection_alarm_, now + options.heartbeat_interval);
 }
 

@@ -15,6 +15,10 @@
 
 namespace galaxycache {
 
+/// The longest id of a peer: it is hashed with every view of the ring and sent
+/// with every greeting.
+inline constexpr std::size_t peer_id_bytes_max = 1024;
+
 /// How peers are watched over and how much may be asked of one.
 struct peer_options {
   /// How often a peer is asked whether it is alive.
@@ -51,8 +55,7 @@ class peer_link_state {
 public:
   static inline const char* name = "galaxycache.peer";
 
-  peer_actor::behavior_type start(peer_actor::pointer self,
-                                  peer_config config);
+  peer_actor::behavior_type start(peer_actor::pointer self, peer_config config);
 
 private:
   enum class alarm { fetch, connection };
@@ -67,7 +70,8 @@ private:
 
   struct waiting : timed {
     explicit waiting(sure_promise<load_result> to)
-      : timed(alarm::fetch), to(std::move(to)) {
+      : timed(alarm::fetch),
+        to(std::move(to)) {
       // nop
     }
 
@@ -120,11 +124,12 @@ private:
   wake_up wake_;
 
   peer_state state_ = peer_state::connecting;
-  std::uint64_t attempt_ = 0; // to connect; the number of the current one
-  bool attempting_ = false;   // connecting or greeting, not pausing
-  wire_actor server_;         // null unless there is a connection
-  bool greeted_ = false;      // the server has welcomed us
+  std::uint64_t attempt_ = 0;     // to connect; the number of the current one
+  bool attempting_ = false;       // connecting or greeting, not pausing
+  wire_actor server_;             // null unless there is a connection
+  bool greeted_ = false;          // the server has welcomed us
   std::uint64_t incarnation_ = 0; // of the server
+  std::string complaint_;         // of the last greeting, logged once
   std::size_t failures_ = 0;      // in a row
   mono_time heard_{};             // when the server last said something
   timed connection_alarm_{alarm::connection};
@@ -137,7 +142,6 @@ private:
 };
 
 peer_actor::behavior_type
-peer(peer_actor::stateful_pointer<peer_link_state> self,
-     peer_config config);
+peer(peer_actor::stateful_pointer<peer_link_state> self, peer_config config);
 
 } // namespace galaxycache

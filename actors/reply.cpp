@@ -4,12 +4,16 @@ namespace galaxycache {
 
 reply::numbered::numbered(cache_actor::pointer self, asker_actor to,
                           std::uint64_t id)
-  : self_(self), to_(std::move(to)), id_(id) {
+  : self_(self),
+    to_(std::move(to)),
+    id_(id) {
   // nop
 }
 
 reply::numbered::numbered(numbered&& other) noexcept
-  : self_(other.self_), to_(std::exchange(other.to_, {})), id_(other.id_) {
+  : self_(other.self_),
+    to_(std::exchange(other.to_, {})),
+    id_(other.id_) {
   // nop
 }
 

@@ -10,9 +10,6 @@ namespace {
 // More than this is no ring but a mistake; it also bounds what a view costs.
 constexpr std::size_t members_max = 10'000;
 
-// An id is hashed with every view and sent with every greeting.
-constexpr std::size_t id_bytes_max = 1024;
-
 } // namespace
 
 ring_actor::behavior_type ring_state::start(ring_actor::pointer self,
@@ -39,7 +36,9 @@ ring_actor::behavior_type ring_state::start(ring_actor::pointer self,
     },
     [this](list_atom) { return list(); },
     [this](const peer_changed& x) {
-      if (auto i = remotes_.find(x.id); i != remotes_.end())
+      // Not from one that was retired and whose id is back.
+      auto i = remotes_.find(x.id);
+      if (i != remotes_.end() && i->second.handle == self_->current_sender())
         i->second.state = x.state;
     },
     [this](stop_atom) { stop(); },
@@ -47,10 +46,10 @@ ring_actor::behavior_type ring_state::start(ring_actor::pointer self,
 }
 
 caf::error ring_state::check(const peer_info& info) const {
-  if (info.id.empty() || info.id.size() > id_bytes_max)
+  if (info.id.empty() || info.id.size() > peer_id_bytes_max)
     return make_error({errc::invalid_argument,
                        "a peer's id must have 1 to "
-                         + std::to_string(id_bytes_max) + " bytes"});
+                         + std::to_string(peer_id_bytes_max) + " bytes"});
   if (is_self(info))
     return {};
   std::string why;
@@ -66,9 +65,9 @@ caf::error ring_state::check(const peer_info& info) const {
 
 result<void> ring_state::set(std::vector<peer_info> members) {
   if (members.size() > members_max)
-    return make_error({errc::invalid_argument,
-                       "a ring has at most " + std::to_string(members_max)
-                         + " members"});
+    return make_error(
+      {errc::invalid_argument,
+       "a ring has at most " + std::to_string(members_max) + " members"});
   std::set<std::string> kept;
   for (auto& info : members) {
     if (auto why = check(info))
@@ -83,8 +82,9 @@ result<void> ring_state::set(std::vector<peer_info> members) {
       ++i;
     }
   }
-  self_included_ = std::ranges::any_of(
-    members, [this](const peer_info& x) { return is_self(x); });
+  self_included_ = std::ranges::any_of(members, [this](const peer_info& x) {
+    return is_self(x);
+  });
   for (auto& info : members)
     put(std::move(info));
   publish();
@@ -94,7 +94,8 @@ result<void> ring_state::set(std::vector<peer_info> members) {
 result<void> ring_state::add(peer_info info) {
   if (auto why = check(info))
     return why;
-  if (remotes_.size() >= members_max)
+  if (remotes_.size() >= members_max && !is_self(info)
+      && remotes_.count(info.id) == 0)
     return make_error({errc::invalid_argument, "the ring is full"});
   put(std::move(info));
   publish();
@@ -130,19 +131,20 @@ void ring_state::put(peer_info info) {
 peer_actor ring_state::spawn_peer(const peer_info& info,
                                   const std::shared_ptr<transport>& way) {
   auto handle = config_.home->system.spawn<caf::hidden>(
-    peer,
-    peer_config{config_.home, way, info, config_.peers,
-                caf::actor_cast<ring_actor>(self_),
-                universe_core::presence{config_.home}});
+    peer, peer_config{config_.home, way, info, config_.peers,
+                      caf::actor_cast<ring_actor>(self_),
+                      universe_core::presence{config_.home}});
   config_.home->enlist(caf::actor_cast<caf::strong_actor_ptr>(handle));
   monitors_.watch(self_, handle,
                   [this, id = info.id, handle, way](const caf::error& why) {
                     auto i = remotes_.find(id);
                     if (i == remotes_.end() || i->second.handle != handle)
                       return; // retired
-                    config_.home->lines->warning(
-                      "the peer actor for " + id
-                      + " crashed and is replaced: " + describe(why));
+                    if (config_.home->phase == life::down)
+                      return; // ended with all others
+                    config_.home->lines->warning("the peer actor for " + id
+                                                 + " crashed and is replaced: "
+                                                 + describe(why));
                     i->second.state = peer_state::connecting;
                     i->second.handle = spawn_peer(i->second.info, way);
                     publish();

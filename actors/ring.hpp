@@ -33,8 +33,7 @@ class ring_state {
 public:
   static inline const char* name = "galaxycache.ring";
 
-  ring_actor::behavior_type start(ring_actor::pointer self,
-                                  ring_config config);
+  ring_actor::behavior_type start(ring_actor::pointer self, ring_config config);
 
 private:
   struct remote {

@@ -35,8 +35,8 @@ void server_state::hear(const frame& x) {
   }
   if (auto* hello = std::get_if<wire::hello>(&*message))
     return greeted(*hello);
-  auto i = clients_.find(caf::actor_cast<caf::actor_addr>(
-    self_->current_sender()));
+  auto i
+    = clients_.find(caf::actor_cast<caf::actor_addr>(self_->current_sender()));
   if (i == clients_.end())
     return; // whoever does not greet is not answered
   auto& from = i->second;
@@ -125,9 +125,8 @@ void server_state::serve_one(client& from, galaxy_core& galaxy,
     return ready(from, wanted.id,
                  failure{errc::overloaded, "too many fetches wait"});
   auto id = ++questions_asked_;
-  open_.emplace(id, open_fetch{
-                      caf::actor_cast<caf::actor_addr>(from.handle),
-                      wanted.id});
+  open_.emplace(id, open_fetch{caf::actor_cast<caf::actor_addr>(from.handle),
+                               wanted.id});
   ticket terms{wanted.mode, now + wanted.budget, wanted.gutter};
   asked[{&galaxy, shard}].push_back({id, std::move(wanted.key), terms});
 }

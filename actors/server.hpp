@@ -75,7 +75,6 @@ private:
 };
 
 server_actor::behavior_type
-server(server_actor::stateful_pointer<server_state> self,
-       server_config config);
+server(server_actor::stateful_pointer<server_state> self, server_config config);
 
 } // namespace galaxycache

@@ -22,9 +22,8 @@ public:
   /// Makes a server reachable at an address and returns the address it got, or
   /// why that is impossible: `address_in_use`, `invalid_argument`. May block;
   /// called when a universe starts.
-  virtual std::variant<uri, failure> listen(const server_actor& server,
-                                            const uri& where)
-    = 0;
+  virtual std::variant<uri, failure>
+  listen(const server_actor& server, const uri& where) = 0;
 
   /// Makes the server at an address that `listen` returned unreachable.
   virtual void unlisten(const server_actor& server, const uri& where) = 0;
@@ -32,9 +31,13 @@ public:
   /// Connects to the server at an address. Never blocks: the outcome comes to
   /// `peer` as a `connection` with this attempt's number. A connection that
   /// ends later is noticed by monitoring its handle.
-  virtual void connect(const peer_actor& peer, std::uint64_t attempt,
-                       const uri& where)
+  virtual void
+  connect(const peer_actor& peer, std::uint64_t attempt, const uri& where)
     = 0;
+
+  /// The peer has no more use for a connection that it was given. Does nothing
+  /// where connections are shared, as CAF's are.
+  virtual void disconnect(const wire_actor& server);
 };
 
 } // namespace galaxycache

@@ -20,6 +20,10 @@ namespace {
 // is overloaded.
 constexpr auto end_patience = std::chrono::seconds{2};
 
+// How long a system that is being destroyed may be held up for our actors to
+// end in order; a scheduler with one thread cannot end them before we return.
+constexpr auto last_patience = std::chrono::milliseconds{100};
+
 std::uint64_t random_seed() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) | device();
@@ -30,14 +34,19 @@ std::uint64_t random_seed() {
 }
 
 void check(const universe_options& options) {
-  if (options.self.empty())
-    refuse(errc::invalid_argument, "universe_options::self must not be empty");
+  if (options.self.empty() || options.self.size() > peer_id_bytes_max)
+    refuse(errc::invalid_argument, "universe_options::self must have 1 to "
+                                     + std::to_string(peer_id_bytes_max)
+                                     + " bytes");
   if (auto why = validate(options.peers))
     refuse(errc::invalid_argument, *why);
   if (options.placement.segments == 0)
     refuse(errc::invalid_argument, "placement.segments must be at least 1");
   if (options.stop_grace < std::chrono::nanoseconds{0})
     refuse(errc::invalid_argument, "stop_grace must not be negative");
+  for (auto& way : options.transports)
+    if (!way)
+      refuse(errc::invalid_argument, "a transport must not be null");
 }
 
 std::shared_ptr<const log> make_log(const universe_options& options) {
@@ -50,8 +59,6 @@ std::shared_ptr<const log> make_log(const universe_options& options) {
 void end_now(universe_core& core) {
   core.phase = life::down;
   core.end_all();
-  core.galaxies.set(std::make_shared<const universe_core::galaxy_map>());
-  core.view.set(nullptr);
 }
 
 /// Has the universe end when its actor system begins to: CAF ends this actor
@@ -63,8 +70,15 @@ void end_with_system(caf::actor_system& system,
   witness->attach_functor(
     [weak = std::weak_ptr<universe_core>{core}](const caf::error&) {
       if (auto strong = weak.lock()) {
+        auto galaxies = strong->galaxies.get();
         strong->system_is_gone = true;
         end_now(*strong);
+        // The other threads of the scheduler end them meanwhile.
+        strong->await_no_actors(last_patience);
+        // Who works on must not deliver to a system that is gone.
+        for (auto& [name, galaxy] : *galaxies)
+          if (galaxy->workers)
+            galaxy->workers->stop(std::chrono::nanoseconds{0});
       }
     });
 }
@@ -77,6 +91,8 @@ struct universe::implementation {
   ring_actor ring;
   server_actor server;
   universe_actor actor;
+  std::shared_ptr<transport> way; // null if it does not listen
+  std::optional<galaxycache::uri> listens_at;
   std::string where;
   std::mutex adding; // galaxies, one at a time
 
@@ -106,16 +122,15 @@ universe::implementation::implementation(caf::actor_system& system,
     if (!listen_at)
       refuse(errc::invalid_argument, why);
     if (ways.count(listen_at->scheme) == 0)
-      refuse(errc::invalid_argument, "no transport for '" + options.listen
-                                       + "'");
+      refuse(errc::invalid_argument,
+             "no transport for '" + options.listen + "'");
   }
   core = std::make_shared<universe_core>(
     system, options.self, options.time ? options.time : make_system_clock(),
     make_log(options), options.seed ? *options.seed : random_seed());
   server = system.spawn<caf::hidden>(
-    galaxycache::server,
-    server_config{core, options.peers.fetches_max,
-                  universe_core::presence{core}});
+    galaxycache::server, server_config{core, options.peers.fetches_max,
+                                       universe_core::presence{core}});
   core->enlist(caf::actor_cast<caf::strong_actor_ptr>(server));
   universe_config config;
   config.home = core;
@@ -129,6 +144,8 @@ universe::implementation::implementation(caf::actor_system& system,
     }
     config.where = std::get<galaxycache::uri>(bound);
     where = to_string(*config.where);
+    way = config.way;
+    listens_at = config.where;
   }
   ring = system.spawn<caf::hidden>(
     galaxycache::ring,
@@ -149,12 +166,19 @@ universe::implementation::~implementation() {
 void universe::implementation::stop(std::chrono::nanoseconds grace) {
   if (core->system_is_gone)
     return;
+  grace = std::clamp(grace, std::chrono::nanoseconds{0}, grace_max);
   auto galaxies = core->galaxies.get();
   auto began = std::chrono::steady_clock::now();
   post(actor, stop_atom_v, caf::timespan{grace});
-  if (!core->await_no_actors(grace + end_patience)) {
+  // The one that ends the others in order may have died itself.
+  auto headless
+    = core->phase != life::down
+      && is_terminated(caf::actor_cast<caf::strong_actor_ptr>(actor));
+  if (headless || !core->await_no_actors(grace + end_patience)) {
     core->lines->warning("some actors do not end in time and are ended");
     end_now(*core);
+    if (way)
+      way->unlisten(server, *listens_at);
     core->await_no_actors(end_patience);
   }
   end_now(*core);
@@ -213,9 +237,8 @@ const std::string& universe::uri() const noexcept {
   return impl_->where;
 }
 
-galaxy universe::add_galaxy(const std::string& name,
-                            std::size_t capacity_bytes, backend source,
-                            galaxy_options options) {
+galaxy universe::add_galaxy(const std::string& name, std::size_t capacity_bytes,
+                            backend source, galaxy_options options) {
   if (auto why = validate_galaxy_name(name))
     refuse(errc::invalid_argument, *why);
   if (auto why = validate(options))
@@ -231,9 +254,11 @@ galaxy universe::add_galaxy(const std::string& name,
                                              std::move(source),
                                              std::move(options));
   added->supervisor = spawn_galaxy(added);
-  auto all = std::make_shared<universe_core::galaxy_map>(*present);
-  all->emplace(name, added);
-  core->galaxies.set(std::move(all));
+  if (!core->add(added) || core->phase != life::serving) {
+    // Stopped meanwhile, maybe without having seen the new galaxy.
+    post(added->supervisor, stop_atom_v);
+    refuse(errc::unavailable, "the universe has been stopped");
+  }
   return galaxy{added, added->supervisor};
 }
 

@@ -1,5 +1,7 @@
 #include "galaxycache/actors/universe_actor.hpp"
 
+#include <algorithm>
+
 namespace galaxycache {
 
 namespace {
@@ -20,8 +22,10 @@ universe_state::start(universe_actor::pointer self, universe_config config) {
     return [this, who](const caf::error& why) {
       if (config_.home->phase != life::serving)
         return;
-      config_.home->lines->error("the " + who + " actor died, so the universe "
-                                 "stops: " + describe(why));
+      config_.home->lines->error("the " + who
+                                 + " actor died, so the universe "
+                                   "stops: "
+                                 + describe(why));
       drain(std::chrono::nanoseconds{0});
     };
   };
@@ -43,7 +47,7 @@ void universe_state::drain(std::chrono::nanoseconds grace) {
   if (!home.phase.compare_exchange_strong(expected, life::draining))
     return;
   home.lines->info("draining");
-  give_up_ = home.time->now() + grace;
+  give_up_ = home.time->now() + std::min(grace, grace_max);
   send_to(self_, config_.server, drain_atom_v);
   look_whether_drained();
 }

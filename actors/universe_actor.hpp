@@ -10,6 +10,10 @@
 
 namespace galaxycache {
 
+/// A longer grace is as good as this, and does not overflow.
+inline constexpr std::chrono::nanoseconds grace_max
+  = std::chrono::hours{24 * 365};
+
 struct universe_config {
   std::shared_ptr<universe_core> home;
   ring_actor ring;

@@ -12,6 +12,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # False alarms on std::string concatenation.
   list(APPEND galaxycache_warnings -Wno-restrict)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Meant for headers; through ccache every source looks like one.
+  list(APPEND galaxycache_warnings -Wno-subobject-linkage)
+endif()
 
 if(GALAXYCACHE_SANITIZE)
   list(JOIN GALAXYCACHE_SANITIZE "," sanitizers)

@@ -17,7 +17,7 @@ using asker_actor = typed_actor<
 /// The CACHE actor: the only writer of one shard of one galaxy. Never blocks.
 using cache_actor = typed_actor<
   // INTERNAL: the value if present and unexpired, else a flight for it.
-  // Errors: all but unknown_galaxy, address_in_use and codec_error.
+  // Errors: all but unknown_galaxy and address_in_use.
   result<answer>(get_atom, std::string, ticket),
   // INTERNAL: the same for many keys; the sender, an asker, gets the answers
   // one by one.
@@ -34,6 +34,8 @@ using cache_actor = typed_actor<
 using loader_actor = typed_actor<
   // INTERNAL: the cache wants a key loaded; answered with `landed`.
   result<void>(load_order),
+  // INTERNAL: nobody waits for the load of this serial any more.
+  result<void>(stop_atom, std::uint64_t),
   // INTERNAL: a worker has run the backend function, or the backend has died.
   result<void>(work_done)>;
 
@@ -95,7 +97,7 @@ using ring_actor = typed_actor<
 using galaxy_actor = typed_actor<
   // The value of a key, or the knowledge that there is none.
   // Errors: key_too_long, overloaded, deadline_exceeded, backend_failed,
-  // value_too_large, draining, unavailable, internal_error.
+  // value_too_large, draining, unavailable, codec_error, internal_error.
   result<answer>(get_atom, std::string),
   result<answer>(get_atom, std::string, get_options),
   // The same for many keys at once: a result per key, in their order.

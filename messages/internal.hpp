@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -88,8 +87,6 @@ struct load_order {
   bool peek_previous = false;
   /// The ring as it was when the flight began.
   std::shared_ptr<const ring_view> view;
-  /// Requested when nobody waits any more.
-  std::stop_token stop;
 };
 
 /// What came of a load.

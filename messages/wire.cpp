@@ -18,6 +18,10 @@ struct overloaded : Fs... {
   using Fs::operator()...;
 };
 
+// Compilers before C++20's rules for aggregates need it said.
+template <class... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
+
 void write(const greeting& x, pb::Hello& out) {
   out.set_version(x.version);
   out.set_oldest_version(x.oldest_version);
@@ -99,8 +103,8 @@ fetched_batch read(pb::FetchedBatch& in) {
   for (auto& from : *in.mutable_fetched()) {
     auto& item = x.fetched.emplace_back();
     item.id = from.id();
-    item.code = errc_from(static_cast<std::uint8_t>(
-      std::min<std::uint32_t>(from.code(), 0xff)));
+    item.code = errc_from(
+      static_cast<std::uint8_t>(std::min<std::uint32_t>(from.code(), 0xff)));
     item.reason = std::move(*from.mutable_reason());
     item.body = from.body();
     item.expiry = wall_time{nanoseconds{from.expiry_ns()}};
@@ -112,25 +116,18 @@ fetched_batch read(pb::FetchedBatch& in) {
 
 std::string encode(const message& x) {
   pb::Header header;
-  std::visit(overloaded{
-               [](const unknown&) {},
-               [&](const hello& y) { write(y, *header.mutable_hello()); },
-               [&](const welcome& y) { write(y, *header.mutable_welcome()); },
-               [&](const fetch_batch& y) {
-                 write(y, *header.mutable_fetches());
-               },
-               [&](const fetched_batch& y) {
-                 write(y, *header.mutable_fetched());
-               },
-               [&](const ping& y) {
-                 header.mutable_ping()->set_number(y.number);
-               },
-               [&](const pong& y) {
-                 header.mutable_pong()->set_number(y.number);
-               },
-               [&](const goodbye&) { header.mutable_goodbye(); },
-             },
-             x);
+  std::visit(
+    overloaded{
+      [](const unknown&) {},
+      [&](const hello& y) { write(y, *header.mutable_hello()); },
+      [&](const welcome& y) { write(y, *header.mutable_welcome()); },
+      [&](const fetch_batch& y) { write(y, *header.mutable_fetches()); },
+      [&](const fetched_batch& y) { write(y, *header.mutable_fetched()); },
+      [&](const ping& y) { header.mutable_ping()->set_number(y.number); },
+      [&](const pong& y) { header.mutable_pong()->set_number(y.number); },
+      [&](const goodbye&) { header.mutable_goodbye(); },
+    },
+    x);
   return header.SerializeAsString();
 }
 

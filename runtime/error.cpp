@@ -22,7 +22,8 @@ constexpr std::array table{
   row{"peer_failed", "the peer failed", fault::peer, true},
   row{"unavailable", "the cache is restarting or gone", fault::cache, true},
   row{"draining", "the universe is shutting down", fault::cache, true},
-  row{"internal_error", "a promise of the cache was broken", fault::cache, true},
+  row{"internal_error", "a promise of the cache was broken", fault::cache,
+      true},
   row{"key_too_long", "the key is longer than 64 KiB", fault::caller, false},
   row{"value_too_large", "the value is larger than allowed", fault::backend,
       false},
@@ -30,14 +31,14 @@ constexpr std::array table{
   row{"invalid_argument", "an argument makes no sense", fault::caller, false},
   row{"address_in_use", "the address is already in use", fault::caller, false},
   row{"incompatible_peer", "not a peer of this protocol", fault::peer, false},
-  row{"codec_error", "bytes did not decode", fault::caller, false},
+  row{"codec_error", "a codec failed", fault::caller, false},
 };
 
 const row& row_of(errc code) noexcept {
   auto index = static_cast<std::size_t>(code);
-  return table[index < table.size() ? index
-                                    : static_cast<std::size_t>(
-                                      errc::internal_error)];
+  return table[index < table.size()
+                 ? index
+                 : static_cast<std::size_t>(errc::internal_error)];
 }
 
 } // namespace

@@ -1,6 +1,9 @@
 #include "galaxycache/runtime/hotness.hpp"
 
+#include "galaxycache/runtime/hash.hpp"
+
 #include <algorithm>
+#include <atomic>
 
 namespace galaxycache {
 
@@ -38,6 +41,54 @@ public:
   }
 };
 
+// SplitMix64, as in random_source: its state only ever grows by the same step,
+// so threads can share one without a lock.
+class probabilistic_promoter : public promoter {
+public:
+  probabilistic_promoter(std::uint64_t n, std::uint64_t seed) noexcept
+    : n_(n),
+      state_(seed) {
+    // nop
+  }
+
+  bool should_promote(std::string_view, const value&,
+                      const promotion_stats&) override {
+    if (n_ == 0)
+      return false;
+    const auto state = state_.fetch_add(step, std::memory_order_relaxed) + step;
+    return mul_high(mix64(state), n_) == 0;
+  }
+
+private:
+  static constexpr std::uint64_t step = 0x9e3779b97f4a7c15;
+
+  const std::uint64_t n_;
+  std::atomic<std::uint64_t> state_;
+};
+
+class previously_known_promoter : public promoter {
+public:
+  bool should_promote(std::string_view, const value&,
+                      const promotion_stats& stats) override {
+    return stats.hits > 0;
+  }
+};
+
+class constant_promoter : public promoter {
+public:
+  explicit constant_promoter(bool answer) noexcept : answer_(answer) {
+    // nop
+  }
+
+  bool should_promote(std::string_view, const value&,
+                      const promotion_stats&) override {
+    return answer_;
+  }
+
+private:
+  const bool answer_;
+};
+
 class function_promoter : public promoter {
 public:
   using function = std::function<bool(std::string_view, const value&,
@@ -60,6 +111,23 @@ private:
 
 std::shared_ptr<promoter> make_qps_promoter() {
   return std::make_shared<qps_promoter>();
+}
+
+std::shared_ptr<promoter> make_probabilistic_promoter(std::uint64_t n,
+                                                      std::uint64_t seed) {
+  return std::make_shared<probabilistic_promoter>(n, seed);
+}
+
+std::shared_ptr<promoter> make_previously_known_promoter() {
+  return std::make_shared<previously_known_promoter>();
+}
+
+std::shared_ptr<promoter> make_always_promoter() {
+  return std::make_shared<constant_promoter>(true);
+}
+
+std::shared_ptr<promoter> make_never_promoter() {
+  return std::make_shared<constant_promoter>(false);
 }
 
 std::shared_ptr<promoter> make_promoter(

@@ -43,8 +43,15 @@ struct hot_cache_stats {
   bool empty = true;
   /// The rate of the entry that leaves next.
   double victim_qps = 0;
+  /// What its entries weigh, and its share of the shard's memory. galaxycache's
+  /// HCSize is neither, but the difference: `room_bytes`.
   std::uint64_t bytes = 0;
   std::uint64_t capacity_bytes = 0;
+
+  /// How much it may grow within its share; below zero when it is beyond.
+  std::int64_t room_bytes() const noexcept {
+    return static_cast<std::int64_t>(capacity_bytes - bytes);
+  }
 };
 
 /// What a promoter knows about a key just fetched from its owner.
@@ -70,6 +77,23 @@ public:
 /// The default: promotes a key asked for at least as often as the entry that
 /// the hot cache would evict next. An empty hot cache takes every key.
 std::shared_ptr<promoter> make_qps_promoter();
+
+/// Promotes one of `n` offers, by chance: all of them if `n` is 1, none if it
+/// is 0 (where galaxycache panics). How many of the next so many offers are
+/// promoted depends on the seed alone, from however many threads they come;
+/// give each process another one.
+std::shared_ptr<promoter> make_probabilistic_promoter(std::uint64_t n,
+                                                      std::uint64_t seed);
+
+/// Promotes a key on its second load, and later: one that is a candidate
+/// already, because it was asked for before and is not forgotten yet.
+std::shared_ptr<promoter> make_previously_known_promoter();
+
+/// Keeps every value fetched from its owner.
+std::shared_ptr<promoter> make_always_promoter();
+
+/// Keeps none: switches the hot cache off.
+std::shared_ptr<promoter> make_never_promoter();
 
 /// Wraps any function as a promoter.
 std::shared_ptr<promoter> make_promoter(

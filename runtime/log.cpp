@@ -37,7 +37,8 @@ log::sink standard_error(const std::string& name) {
 } // namespace
 
 log::log(log_level level, const std::string& name)
-  : level_(level), to_(standard_error(name)) {
+  : level_(level),
+    to_(standard_error(name)) {
   // nop
 }
 

@@ -53,14 +53,19 @@ public:
     return result;
   }
 
-  std::size_t sweep(wall_time now, std::size_t limit) override {
-    std::size_t removed = 0;
-    while (removed < limit && !expiring_.empty()
+  std::size_t
+  sweep(wall_time now, std::size_t limit,
+        const std::function<void(const evicted&)>& removed) override {
+    std::size_t count = 0;
+    while (count < limit && !expiring_.empty()
            && expired(expiring_.begin()->first, now)) {
-      remove(expiring_.begin()->second);
-      ++removed;
+      auto out = expiring_.begin()->second;
+      if (removed)
+        removed({out->key, out->content.stats});
+      remove(out);
+      ++count;
     }
-    return removed;
+    return count;
   }
 
   std::optional<wall_time> next_expiry() const override {
@@ -95,9 +100,8 @@ private:
 
   // A list node with two links, a hash node with key, iterator, link and
   // cached hash, a bucket, and the block header of the value.
-  static constexpr std::size_t overhead_bytes = sizeof(node) + 2 * sizeof(void*)
-                                                + 6 * sizeof(void*)
-                                                + 4 * sizeof(void*);
+  static constexpr std::size_t overhead_bytes
+    = sizeof(node) + 2 * sizeof(void*) + 6 * sizeof(void*) + 4 * sizeof(void*);
 
   void remove(node_list::iterator at) {
     bytes_ -= weight(at->key, at->content.data);

@@ -28,7 +28,7 @@ struct peek_options {
 /// What is particular to a galaxy. Durations are nanoseconds.
 struct galaxy_options {
   /// Decides what the hot cache takes; null stands for the QPS promoter.
-  std::shared_ptr<promoter> promote;
+  std::shared_ptr<promoter> promote{};
   /// Over budget, the hot cache gives way while it is larger than the main
   /// cache divided by this.
   std::size_t hot_ratio = 8;
@@ -37,11 +37,11 @@ struct galaxy_options {
   /// A key idle for longer is counted anew.
   std::chrono::nanoseconds reset_idle_stats = std::chrono::minutes{1};
   /// How long values may live, whatever their source.
-  ttl_cap get_ttl;
+  ttl_cap get_ttl{};
   /// The same for values peeked at; without one, `get_ttl` holds.
-  std::optional<ttl_cap> peek_ttl;
+  std::optional<ttl_cap> peek_ttl{};
   /// Whether to peek at previous owners.
-  std::optional<peek_options> peek;
+  std::optional<peek_options> peek{};
 
   /// The deadline of a get that brings none.
   std::chrono::nanoseconds default_timeout = std::chrono::seconds{5};

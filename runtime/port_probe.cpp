@@ -1,5 +1,10 @@
 #include "galaxycache/runtime/port_probe.hpp"
 
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -7,14 +12,11 @@
 #include <optional>
 #include <system_error>
 
-#include <netdb.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 namespace galaxycache {
 
 namespace {
+
+using deadline = std::chrono::steady_clock::time_point;
 
 using address_list = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
@@ -45,8 +47,7 @@ std::string text_of(int error) {
 }
 
 std::variant<address_list, std::string> resolve(const std::string& host,
-                                                std::uint16_t port,
-                                                int flags) {
+                                                std::uint16_t port, int flags) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -59,28 +60,70 @@ std::variant<address_list, std::string> resolve(const std::string& host,
   return address_list{found, freeaddrinfo};
 }
 
+/// Waits until a socket is ready for any of `events`; 0, or the error.
+int await(int fd, short events, deadline until) {
+  for (;;) {
+    pollfd waiting{fd, events, 0};
+    auto left = until - std::chrono::steady_clock::now();
+    auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    auto ready = poll(&waiting, 1,
+                      static_cast<int>(std::clamp(ms, 0L, 60'000L)));
+    if (ready > 0)
+      return 0;
+    if (ready == 0)
+      return ETIMEDOUT;
+    if (errno != EINTR)
+      return errno;
+  }
+}
+
 /// 0 if somebody accepts, or the error.
-int try_connect(const addrinfo& where, std::chrono::nanoseconds patience) {
-  socket_handle s{socket(where.ai_family,
-                         SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-  if (s.get() < 0)
-    return errno;
-  if (connect(s.get(), where.ai_addr, where.ai_addrlen) == 0)
+int try_connect(int fd, const addrinfo& where, deadline until) {
+  if (connect(fd, where.ai_addr, where.ai_addrlen) == 0)
     return 0;
   if (errno != EINPROGRESS)
     return errno;
-  pollfd waiting{s.get(), POLLOUT, 0};
-  auto ms = std::chrono::ceil<std::chrono::milliseconds>(patience).count();
-  auto ready = poll(&waiting, 1, static_cast<int>(std::clamp(ms, 0L, 60'000L)));
-  if (ready < 0)
-    return errno;
-  if (ready == 0)
-    return ETIMEDOUT;
+  if (auto error = await(fd, POLLOUT, until))
+    return error;
   int error = 0;
   socklen_t size = sizeof(error);
-  if (getsockopt(s.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
     return errno;
   return error;
+}
+
+/// Listens to who has accepted; no error if he says what he should.
+failure hear(int fd, const first_words& expected, deadline until) {
+  std::string heard(expected.size, '\0');
+  for (std::size_t got = 0; got < heard.size();) {
+    if (auto error = await(fd, POLLIN, until))
+      return {errc::peer_failed, error == ETIMEDOUT
+                                   ? "it accepts connections but says nothing"
+                                   : text_of(error)};
+    auto n = recv(fd, &heard[got], heard.size() - got, 0);
+    if (n == 0)
+      return {errc::peer_failed, "it closes the connection at once"};
+    if (n > 0)
+      got += static_cast<std::size_t>(n);
+    else if (errno != EINTR && errno != EAGAIN)
+      return {errc::peer_failed, text_of(errno)};
+  }
+  if (heard.empty())
+    return {};
+  auto why = expected.why_not(heard);
+  return why.empty() ? failure{} : failure{errc::incompatible_peer, why};
+}
+
+/// No error if somebody accepts and says what he should.
+failure try_address(const addrinfo& where, const first_words& expected,
+                    deadline until) {
+  socket_handle s{
+    socket(where.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+  if (s.get() < 0)
+    return {errc::peer_failed, text_of(errno)};
+  if (auto error = try_connect(s.get(), where, until))
+    return {errc::peer_failed, text_of(error)};
+  return hear(s.get(), expected, until);
 }
 
 std::optional<std::string> as_numbers(const addrinfo& where) {
@@ -96,34 +139,38 @@ std::optional<std::string> as_numbers(const addrinfo& where) {
 
 std::variant<std::string, failure>
 probe_port(const std::string& host, std::uint16_t port,
-           std::chrono::nanoseconds patience) {
+           std::chrono::nanoseconds patience, const first_words& expected) {
   auto where = host + ":" + std::to_string(port);
   auto resolved = resolve(host, port, 0);
   if (auto* why = std::get_if<std::string>(&resolved))
     return failure{errc::peer_failed, where + ": " + *why};
   auto until = std::chrono::steady_clock::now() + patience;
-  std::string why = "no address";
+  failure why{errc::peer_failed, "no address"};
   for (auto* i = std::get<address_list>(resolved).get(); i; i = i->ai_next) {
-    auto left = until - std::chrono::steady_clock::now();
-    auto error = try_connect(*i, left);
+    why = try_address(*i, expected, until);
     auto numbers = as_numbers(*i);
-    if (error == 0 && numbers)
+    if (why.code == errc::none && numbers)
       return *numbers;
-    why = text_of(error);
   }
-  return failure{errc::peer_failed, where + ": " + why};
+  return failure{why.code, where + ": " + why.reason};
 }
 
-std::string why_not_listen(const std::string& host, std::uint16_t port) {
+failure why_not_listen(const std::string& host, std::uint16_t port) {
   auto resolved = resolve(host, port, AI_PASSIVE);
   if (auto* why = std::get_if<std::string>(&resolved))
-    return *why;
+    return {errc::invalid_argument, *why};
   auto& where = *std::get<address_list>(resolved);
   socket_handle s{socket(where.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  if (s.get() < 0 || bind(s.get(), where.ai_addr, where.ai_addrlen) != 0
-      || listen(s.get(), 1) != 0)
-    return text_of(errno);
-  return {};
+  // What a process that has ended left in TIME_WAIT does not count.
+  int on = 1;
+  if (s.get() >= 0
+      && setsockopt(s.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0
+      && bind(s.get(), where.ai_addr, where.ai_addrlen) == 0
+      && listen(s.get(), 1) == 0)
+    return {};
+  auto error = errno;
+  return {error == EADDRINUSE ? errc::address_in_use : errc::invalid_argument,
+          text_of(error)};
 }
 
 } // namespace galaxycache

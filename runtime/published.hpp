@@ -12,7 +12,8 @@ class published {
 public:
   published() = default;
 
-  explicit published(std::shared_ptr<const T> first) : object_(std::move(first)) {
+  explicit published(std::shared_ptr<const T> first)
+    : object_(std::move(first)) {
     // nop
   }
 

@@ -23,8 +23,8 @@ public:
   /// A number in [0, bound), or 0 if `bound` is 0. The bias is below
   /// bound / 2^64.
   std::uint64_t below(std::uint64_t bound) noexcept {
-    return static_cast<std::uint64_t>(
-      (static_cast<__uint128_t>(next()) * bound) >> 64);
+    return static_cast<std::uint64_t>((static_cast<__uint128_t>(next()) * bound)
+                                      >> 64);
   }
 
 private:

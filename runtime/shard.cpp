@@ -146,7 +146,10 @@ void shard::sample_hot(mono_time now) {
 std::size_t shard::sweep(wall_time now, std::size_t limit) {
   return change([&] {
     auto removed = main_->sweep(now, limit);
-    return removed + hot_->sweep(now, limit - removed);
+    auto to_candidates = [this](const store::evicted& out) {
+      candidates_->put(out.key, out.stats);
+    };
+    return removed + hot_->sweep(now, limit - removed, to_candidates);
   });
 }
 

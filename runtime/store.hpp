@@ -3,6 +3,7 @@
 #include "galaxycache/runtime/hotness.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,9 +48,12 @@ public:
   /// Removes one entry to make room.
   virtual std::optional<evicted> evict() = 0;
 
-  /// Removes at most `limit` entries that have expired at `now`, and says how
-  /// many it removed.
-  virtual std::size_t sweep(wall_time now, std::size_t limit) = 0;
+  /// Removes at most `limit` entries that have expired at `now`, hands each to
+  /// `removed` if there is one, and says how many they were.
+  virtual std::size_t
+  sweep(wall_time now, std::size_t limit,
+        const std::function<void(const evicted&)>& removed = nullptr)
+    = 0;
 
   /// When the next entry expires, if any ever does.
   virtual std::optional<wall_time> next_expiry() const = 0;
@@ -61,8 +65,7 @@ public:
 
   /// What an entry with this key and value weighs: both, and the overhead.
   virtual std::size_t weight(std::string_view key,
-                             const value& data) const noexcept
-    = 0;
+                             const value& data) const noexcept = 0;
 };
 
 /// The reference policy: the least recently used entry leaves first.

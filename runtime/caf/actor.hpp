@@ -131,8 +131,7 @@ public:
 #if GALAXYCACHE_CAF_1
   template <class Self, class Handle>
   void watch(Self* self, const Handle& whom, callback f) {
-    self->monitor(whom,
-                  [f = std::move(f)](const caf::error& why) { f(why); });
+    self->monitor(whom, [f = std::move(f)](const caf::error& why) { f(why); });
   }
 #else
   template <class Self, class Handle>

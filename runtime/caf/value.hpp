@@ -59,7 +59,8 @@ inline caf::error inspect(caf::deserializer& f, value& x) {
   while (bytes.size() < size) {
     auto old_size = bytes.size();
     // Doubling keeps the copying linear.
-    bytes.resize(old_size + std::min(size - old_size, std::max(step, old_size)));
+    bytes.resize(old_size
+                 + std::min(size - old_size, std::max(step, old_size)));
     if (auto err = f.apply_raw(bytes.size() - old_size, &bytes[old_size]))
       return err;
   }

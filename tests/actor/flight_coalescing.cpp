@@ -17,7 +17,7 @@ BOOST_DATA_TEST_CASE(a_thousand_gets_of_a_cold_key_call_the_backend_once,
   source.hold();
   for (int i = 0; i < 1000; ++i)
     rig.ask("key");
-  eventually([&] { return rig.shared->stats().waiters == 1000; });
+  rig.await_waiting(1000);
   BOOST_TEST(rig.shared->stats().flights == 1u);
   BOOST_TEST(rig.book->owed() == 1000u);
   source.release();

@@ -1,0 +1,28 @@
+# Fails unless every block of C++ in PAGE stands in one of SOURCES, which are
+# compiled, as it is.
+
+file(READ "${PAGE}" rest)
+set(compiled "")
+foreach(source IN LISTS SOURCES)
+  file(READ "${source}" text)
+  string(APPEND compiled "${text}")
+endforeach()
+
+set(count 0)
+string(FIND "${rest}" "```cpp\n" begin)
+while(NOT begin LESS 0)
+  math(EXPR begin "${begin} + 7")
+  string(SUBSTRING "${rest}" ${begin} -1 rest)
+  string(FIND "${rest}" "```" end)
+  string(SUBSTRING "${rest}" 0 ${end} block)
+  string(SUBSTRING "${rest}" ${end} -1 rest)
+  string(FIND "${compiled}" "${block}" at)
+  if(at LESS 0)
+    message(FATAL_ERROR "${PAGE} shows what is in none of ${SOURCES}:\n${block}")
+  endif()
+  math(EXPR count "${count} + 1")
+  string(FIND "${rest}" "```cpp\n" begin)
+endwhile()
+if(count EQUAL 0)
+  message(FATAL_ERROR "${PAGE} shows no C++")
+endif()

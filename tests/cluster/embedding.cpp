@@ -1,0 +1,277 @@
+// The library inside of applications that have a configuration and messages of
+// their own, or no network.
+
+#include "fixtures/ledger.hpp"
+#include "fixtures/waiting.hpp"
+
+#include "galaxycache/galaxycache.hpp"
+#include "galaxycache/runtime/caf/serialize.hpp"
+#include "galaxycache/runtime/caf/startup.hpp"
+#include "galaxycache/runtime/caf/types.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <optional>
+
+using namespace galaxycache;
+using namespace galaxycache::testing;
+
+// -- an application's own messages --------------------------------------------
+
+struct embedding_order {
+  std::string dish;
+  std::uint32_t count = 0;
+};
+
+template <class Inspector>
+auto inspect(Inspector& f, embedding_order& x) {
+  return galaxycache::object(f, x, "embedding_order",
+                             galaxycache::field("dish", x.dish),
+                             galaxycache::field("count", x.count));
+}
+
+CAF_BEGIN_TYPE_ID_BLOCK(embedding_app, first_custom_type_id)
+
+  CAF_ADD_TYPE_ID(embedding_app, (embedding_order))
+
+CAF_END_TYPE_ID_BLOCK(embedding_app)
+
+namespace {
+
+// -- an application's own configuration ---------------------------------------
+
+struct announced {
+  announced() {
+    init();
+    announce<caf::id_block::embedding_app>();
+  }
+};
+
+/// Without anything of `galaxycache::config`.
+struct app_config : private announced, public caf::actor_system_config {
+  app_config() {
+    announce_to<caf::id_block::embedding_app>(*this);
+    galaxycache::add_message_types(*this);
+  }
+};
+
+struct networked_app_config : app_config {
+  networked_app_config() {
+    load<caf::io::middleman>();
+  }
+};
+
+// -- what its universes are like ----------------------------------------------
+
+/// What a universe has logged.
+class lines {
+public:
+  log::sink sink() {
+    return [this](log_level, std::string_view text) {
+      std::lock_guard guard{mutex_};
+      text_ += std::string{text} + '\n';
+    };
+  }
+
+  bool have(const std::string& words) {
+    std::lock_guard guard{mutex_};
+    return text_.find(words) != std::string::npos;
+  }
+
+private:
+  std::mutex mutex_;
+  std::string text_;
+};
+
+universe_options options_of(std::string self, std::string listen = {}) {
+  universe_options result;
+  result.self = std::move(self);
+  result.listen = std::move(listen);
+  result.verbosity = log_level::off;
+  return result;
+}
+
+backend echo(const std::string& who) {
+  return backend::in_place([who](std::string_view key) -> load_result {
+    return value::copy(who + " has " + std::string{key});
+  });
+}
+
+std::string get(caf::actor_system& system, const galaxy& g,
+                const std::string& key) {
+  std::string result;
+  caf::scoped_actor self{system};
+  g.get(self, key).receive([&](const answer& x) { result = x.bytes(); },
+                           [&](const caf::error& why) {
+                             result = describe(why);
+                           });
+  return result;
+}
+
+peer_state state_of(const universe& home, const std::string& id) {
+  for (auto& x : home.peers())
+    if (x.info.id == id)
+      return x.state;
+  return peer_state::down;
+}
+
+/// Two universes of a ring that load from each other, and from nowhere else.
+void check_pair(caf::actor_system& system, universe& a, universe& b) {
+  auto ga = a.add_galaxy("things", 1 << 20, echo("a"));
+  auto gb = b.add_galaxy("things", 1 << 20, echo("b"));
+  std::vector<peer_info> ring{{"a", a.uri()}, {"b", b.uri()}};
+  a.set_peers(ring);
+  b.set_peers(ring);
+  eventually([&] { return state_of(a, "b") == peer_state::up; });
+  eventually([&] { return state_of(b, "a") == peer_state::up; });
+  placement place{{{"a"}, {"b"}}};
+  for (int i = 0; i < 20; ++i) {
+    auto key = std::to_string(i);
+    auto expected = place.members()[place.owner(key).value()].id + " has "
+                    + key;
+    BOOST_TEST(get(system, ga, key) == expected);
+    BOOST_TEST(get(system, gb, key) == expected);
+  }
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(embedding)
+
+BOOST_AUTO_TEST_CASE(an_application_has_its_own_messages_and_ours) {
+  app_config cfg;
+  caf::actor_system system{cfg};
+  auto waiter = system.spawn([](caf::event_based_actor*) -> caf::behavior {
+    return {[](const embedding_order& x) { return x.count + 1; }};
+  });
+  caf::scoped_actor self{system};
+  request(self.ptr(), waiter, embedding_order{"soup", 1})
+    .receive([](std::uint32_t n) { BOOST_TEST(n == 2u); },
+             [](const caf::error& why) { BOOST_ERROR(describe(why)); });
+  // Neither takes the other's place on the wire.
+  auto order = to_bytes(system, caf::make_message(embedding_order{"soup", 1}));
+  BOOST_REQUIRE(order.has_value());
+  auto back = from_bytes<caf::message>(system, *order);
+  BOOST_REQUIRE(back.has_value());
+  BOOST_TEST(back->get_as<embedding_order>(0).dish == "soup");
+  auto ours = to_bytes(system, caf::make_message(name_list{{"a"}}));
+  BOOST_REQUIRE(ours.has_value());
+  back = from_bytes<caf::message>(system, *ours);
+  BOOST_REQUIRE(back.has_value());
+  BOOST_TEST(back->get_as<name_list>(0).names.front() == "a");
+  caf::anon_send_exit(waiter, caf::exit_reason::kill);
+}
+
+BOOST_AUTO_TEST_CASE(a_universe_works_with_an_applications_configuration) {
+  networked_app_config cfg;
+  caf::actor_system system{cfg};
+  universe a{system, options_of("a", "caf://127.0.0.1:0")};
+  universe b{system, options_of("b", "caf://127.0.0.1:0")};
+  check_pair(system, a, b);
+}
+
+BOOST_AUTO_TEST_CASE(announcing_our_messages_twice_does_nothing) {
+  init();
+  init();
+  config cfg;
+  galaxycache::add_message_types(cfg);
+  caf::actor_system system{cfg};
+  universe a{system, options_of("a")};
+  auto g = a.add_galaxy("things", 1 << 20, echo("a"));
+  BOOST_TEST(get(system, g, "key") == "a has key");
+}
+
+BOOST_AUTO_TEST_CASE(an_application_without_network_has_a_cache) {
+  app_config cfg;
+  caf::actor_system system{cfg};
+  universe a{system, options_of("a")};
+  BOOST_TEST(a.uri() == "");
+  auto g = a.add_galaxy("things", 1 << 20, echo("a"));
+  BOOST_TEST(get(system, g, "key") == "a has key");
+  BOOST_TEST(g.find("key").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_application_without_network_has_rings_of_its_own) {
+  app_config cfg;
+  caf::actor_system system{cfg};
+  network net{system};
+  auto join = [&](const std::string& name) {
+    auto options = options_of(name, "inproc://" + name);
+    options.transports = {net.join(name)};
+    return options;
+  };
+  universe a{system, join("a")};
+  universe b{system, join("b")};
+  check_pair(system, a, b);
+}
+
+BOOST_AUTO_TEST_CASE(listening_without_network_is_refused_with_a_reason) {
+  app_config cfg;
+  caf::actor_system system{cfg};
+  BOOST_CHECK_EXCEPTION(
+    (universe{system, options_of("a", "caf://127.0.0.1:0")}), exception,
+    [](const exception& why) {
+      std::string text = why.what();
+      BOOST_TEST(text.find("no middleman") != std::string::npos, text);
+      return why.code() == errc::invalid_argument;
+    });
+}
+
+BOOST_AUTO_TEST_CASE(peers_on_a_network_we_do_not_have_are_down) {
+  app_config cfg;
+  caf::actor_system system{cfg};
+  lines said;
+  auto options = options_of("a");
+  options.verbosity = log_level::info;
+  options.log_to = said.sink();
+  universe a{system, std::move(options)};
+  auto g = a.add_galaxy("things", 1 << 20, echo("a"));
+  a.set_peers({{"b", "caf://127.0.0.1:9"}});
+  eventually([&] { return state_of(a, "b") == peer_state::down; });
+  BOOST_TEST(said.have("no middleman"));
+  BOOST_TEST(get(system, g, "key") == "a has key");
+}
+
+BOOST_AUTO_TEST_CASE(a_system_may_go_while_peers_are_being_sought) {
+  // Accepts, and says nothing: a peer is waited for as long as possible.
+  auto silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(where);
+  auto* address = reinterpret_cast<sockaddr*>(&where);
+  BOOST_REQUIRE(bind(silent, address, size) == 0);
+  BOOST_REQUIRE(listen(silent, 128) == 0);
+  BOOST_REQUIRE(getsockname(silent, address, &size) == 0);
+  auto uri = "caf://127.0.0.1:" + std::to_string(ntohs(where.sin_port));
+  for (int i = 0; i < 20; ++i) {
+    std::optional<universe> survivor;
+    config cfg;
+    caf::actor_system system{cfg};
+    auto options = options_of("a");
+    options.peers.reconnect_min = 1ms;
+    options.peers.reconnect_max = 1ms;
+    if (i % 2 == 0)
+      survivor.emplace(system, std::move(options));
+    else
+      survivor = universe{system, std::move(options)};
+    // Every other one is refused instead, so that there is more going on.
+    survivor->set_peers({{"b", uri}, {"c", "caf://127.0.0.1:1"}});
+    eventually([&] { return state_of(*survivor, "c") == peer_state::down; });
+    if (i % 4 < 2)
+      survivor.reset();
+  }
+  close(silent);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
