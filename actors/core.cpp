@@ -1,5 +1,6 @@
 #include "galaxycache/actors/core.hpp"
 
+#include "galaxycache/runtime/caf/system_end.hpp"
 #include "galaxycache/runtime/hash.hpp"
 #include "galaxycache/runtime/random.hpp"
 
@@ -105,8 +106,7 @@ void universe_core::end_all() {
   }
   view.set(nullptr);
   for (auto& weak : members)
-    if (auto strong = weak.lock())
-      caf::anon_send_exit(strong, caf::exit_reason::kill);
+    end_actor(weak.lock());
 }
 
 // -- galaxy -------------------------------------------------------------------

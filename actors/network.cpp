@@ -1,6 +1,7 @@
 #include "galaxycache/actors/network.hpp"
 
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/caf/system_end.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -51,7 +52,7 @@ struct network::state {
   void end_links() {
     std::lock_guard guard{mutex};
     for (auto& x : std::exchange(links, {}))
-      caf::anon_send_exit(x.handle, caf::exit_reason::kill);
+      end_actor(caf::actor_cast<caf::strong_actor_ptr>(x.handle));
   }
 
   /// Links that have ended are forgotten here and there.
@@ -220,12 +221,10 @@ void transport::disconnect(const wire_actor&) {
 network::network(caf::actor_system& system)
   : state_(std::make_shared<state>(system)) {
   // The links are hidden, so a system that goes has to be made to end them.
-  auto* witness = caf::actor_cast<caf::abstract_actor*>(system.spawn_serv());
-  witness->attach_functor(
-    [weak = std::weak_ptr<state>{state_}](const caf::error&) {
-      if (auto strong = weak.lock())
-        strong->end_links();
-    });
+  at_system_end(system, [weak = std::weak_ptr<state>{state_}] {
+    if (auto strong = weak.lock())
+      strong->end_links();
+  });
 }
 
 std::shared_ptr<transport> network::join(std::string name) {

@@ -6,6 +6,7 @@
 #include "galaxycache/actors/server.hpp"
 #include "galaxycache/actors/universe_actor.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/caf/system_end.hpp"
 
 #include <caf/scoped_actor.hpp>
 
@@ -19,10 +20,6 @@ namespace {
 // Actors that were told to end do so within milliseconds, unless the machine
 // is overloaded.
 constexpr auto end_patience = std::chrono::seconds{2};
-
-// How long a system that is being destroyed may be held up for our actors to
-// end in order; a scheduler with one thread cannot end them before we return.
-constexpr auto last_patience = std::chrono::milliseconds{100};
 
 std::uint64_t random_seed() {
   std::random_device device;
@@ -66,21 +63,17 @@ void end_now(universe_core& core) {
 /// the system, which therefore does not wait for them.
 void end_with_system(caf::actor_system& system,
                      const std::shared_ptr<universe_core>& core) {
-  auto* witness = caf::actor_cast<caf::abstract_actor*>(system.spawn_serv());
-  witness->attach_functor(
-    [weak = std::weak_ptr<universe_core>{core}](const caf::error&) {
-      if (auto strong = weak.lock()) {
-        auto galaxies = strong->galaxies.get();
-        strong->system_is_gone = true;
-        end_now(*strong);
-        // The other threads of the scheduler end them meanwhile.
-        strong->await_no_actors(last_patience);
-        // Who works on must not deliver to a system that is gone.
-        for (auto& [name, galaxy] : *galaxies)
-          if (galaxy->workers)
-            galaxy->workers->stop(std::chrono::nanoseconds{0});
-      }
-    });
+  at_system_end(system, [weak = std::weak_ptr<universe_core>{core}] {
+    if (auto strong = weak.lock()) {
+      auto galaxies = strong->galaxies.get();
+      strong->system_is_gone = true;
+      end_now(*strong);
+      // Who works on must not deliver to a system that is gone.
+      for (auto& [name, galaxy] : *galaxies)
+        if (galaxy->workers)
+          galaxy->workers->stop(std::chrono::nanoseconds{0});
+    }
+  });
 }
 
 } // namespace
