@@ -163,10 +163,10 @@ void universe::implementation::stop(std::chrono::nanoseconds grace) {
   auto galaxies = core->galaxies.get();
   auto began = std::chrono::steady_clock::now();
   post(actor, stop_atom_v, caf::timespan{grace});
-  // The one that ends the others in order may have died itself.
-  auto headless
-    = core->phase != life::down
-      && is_terminated(caf::actor_cast<caf::strong_actor_ptr>(actor));
+  // The one that ends the others in order may have died itself; one that has
+  // done its work says so before it ends.
+  auto ended = is_terminated(caf::actor_cast<caf::strong_actor_ptr>(actor));
+  auto headless = ended && core->phase != life::down;
   if (headless || !core->await_no_actors(grace + end_patience)) {
     core->lines->warning("some actors do not end in time and are ended");
     end_now(*core);
