@@ -11,6 +11,16 @@ namespace galaxycache {
 
 // -- universe -----------------------------------------------------------------
 
+namespace {
+
+/// Differs from run to run even where the seed is always the same.
+std::uint64_t fresh_incarnation(std::uint64_t seed, clock& time) {
+  auto now = time.wall_now().time_since_epoch().count();
+  return random_source{seed ^ static_cast<std::uint64_t>(now)}.next();
+}
+
+} // namespace
+
 universe_core::universe_core(caf::actor_system& system, std::string self_id,
                              std::shared_ptr<clock> time,
                              std::shared_ptr<const log> lines,
@@ -20,7 +30,7 @@ universe_core::universe_core(caf::actor_system& system, std::string self_id,
     time(std::move(time)),
     lines(std::move(lines)),
     born(this->time->now()),
-    incarnation(random_source{seed}.next()),
+    incarnation(fresh_incarnation(seed, *this->time)),
     galaxies(std::make_shared<const galaxy_map>()),
     seeds_(seed + 1) {
   // nop

@@ -131,6 +131,8 @@ void loader_state::ask_owner(const peer_actor& owner, const value& owner_id) {
 }
 
 void loader_state::owner_answered(load_result outcome) {
+  if (auto why = too_large(outcome))
+    outcome = *why;
   if (outcome.found()) {
     limit_lifetime(outcome.content(), config_.galaxy->options.get_ttl);
     finish(std::move(outcome), hit_level::peer);
@@ -166,16 +168,21 @@ void loader_state::peek_previous_owner() {
   wanted.galaxy = galaxy.wire_name;
   wanted.key = order_.key;
   wanted.mode = fetch_mode::peek;
-  wanted.deadline = std::min(now() + galaxy.options.peek->timeout,
-                             order_.deadline);
+  auto start = now();
+  wanted.deadline = start
+                    + std::min<std::chrono::nanoseconds>(
+                      galaxy.options.peek->timeout, order_.deadline - start);
   auto done = [this, &cell, serial = order_.serial](load_result outcome) {
     if (!busy_ || serial != order_.serial)
       return;
+    if (auto why = too_large(outcome))
+      outcome = *why;
     if (outcome.found()) {
       cell.count.add(counter::coalesced_peer_peek_hits);
       auto& options = config_.galaxy->options;
-      limit_lifetime(outcome.content(),
-                     options.peek_ttl ? *options.peek_ttl : options.get_ttl);
+      limit_lifetime(outcome.content(), options.peek_ttl.sets_limit()
+                                          ? options.peek_ttl
+                                          : options.get_ttl);
       finish(std::move(outcome), hit_level::peek);
       return;
     }
@@ -228,17 +235,27 @@ void loader_state::backend_done(load_result outcome) {
   auto& options = config_.galaxy->options;
   if (!outcome.found())
     return finish(std::move(outcome), hit_level::miss);
-  auto size = outcome.content().data.size();
-  if (size > options.value_bytes_max)
-    return finish(failure{errc::value_too_large,
-                          std::to_string(size) + " bytes, at most "
-                            + std::to_string(options.value_bytes_max)},
-                  hit_level::miss);
+  if (auto why = too_large(outcome))
+    return finish(*why, hit_level::miss);
   limit_lifetime(outcome.content(), options.get_ttl);
   finish(std::move(outcome), hit_level::backend);
 }
 
 // -- both ---------------------------------------------------------------------
+
+/// Whether a value is larger than this galaxy takes, whoever it is from.
+std::optional<failure>
+loader_state::too_large(const load_result& outcome) const {
+  if (!outcome.found())
+    return std::nullopt;
+  auto size = outcome.content().data.size();
+  auto limit = config_.galaxy->options.value_bytes_max;
+  if (size <= limit)
+    return std::nullopt;
+  return failure{errc::value_too_large, std::to_string(size)
+                                          + " bytes, at most "
+                                          + std::to_string(limit)};
+}
 
 void loader_state::limit_lifetime(loaded& content, const ttl_cap& cap) {
   auto wall = config_.galaxy->home->time->wall_now();

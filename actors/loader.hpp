@@ -37,6 +37,7 @@ private:
   void call_backend();
   void backend_done(load_result outcome);
   void finish(load_result outcome, hit_level level);
+  std::optional<failure> too_large(const load_result& outcome) const;
   void limit_lifetime(loaded& content, const ttl_cap& cap);
   mono_time now() const;
 

@@ -148,8 +148,8 @@ void peer_link_state::connect() {
   auto where = parse_uri(config_.info.uri, why);
   ++attempt_;
   attempting_ = true;
-  wheel_->arm(connection_alarm_,
-              time().now() + config_.options.heartbeat_timeout);
+  give_up_at_ = time().now() + config_.options.heartbeat_timeout;
+  wheel_->arm(connection_alarm_, give_up_at_);
   if (where)
     config_.way->connect(caf::actor_cast<peer_actor>(self_), attempt_, *where);
 }
@@ -164,11 +164,32 @@ void peer_link_state::connected(connection& x) {
   if (!x.server)
     return lost(x.error);
   server_ = std::move(x.server);
-  monitors_.watch(self_, server_,
-                  [this, attempt = attempt_](const caf::error&) {
-                    if (attempt == attempt_)
-                      lost({errc::peer_failed, "the connection broke"});
-                  });
+  watch_server();
+  greet();
+  rearm();
+}
+
+/// Once for each: CAF may hand out the same server for several attempts.
+void peer_link_state::watch_server() {
+  auto address = caf::actor_cast<caf::actor_addr>(server_);
+  if (watched_ == address)
+    return;
+  watched_ = address;
+  monitors_.watch(self_, server_, [this, address](const caf::error&) {
+    if (watched_ == address)
+      watched_ = {};
+    if (server_ && caf::actor_cast<caf::actor_addr>(server_) == address)
+      lost({errc::peer_failed, "the connection broke"});
+  });
+}
+
+/// Says hello until the server says welcome: of two nodes that connect to each
+/// other at once, CAF 0.17 may close a connection that it then replaces, with
+/// all that was on its way.
+void peer_link_state::greet() {
+  wheel_->arm(connection_alarm_,
+              std::min(give_up_at_,
+                       time().now() + config_.options.heartbeat_interval));
   auto view = config_.home->view.get();
   wire::hello hello;
   hello.id = config_.home->self_id.bytes();
@@ -314,8 +335,10 @@ void peer_link_state::tick() {
 void peer_link_state::look_after_connection() {
   auto now = time().now();
   auto& options = config_.options;
-  if (attempting_)
+  if (attempting_ && now >= give_up_at_)
     return lost({errc::peer_failed, "nobody answered in time"});
+  if (attempting_)
+    return greet();
   if (!greeted_)
     return connect();
   if (now - heard_ >= options.heartbeat_timeout)

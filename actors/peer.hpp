@@ -91,6 +91,8 @@ private:
 
   void connect();
   void connected(connection& x);
+  void watch_server();
+  void greet();
   void disconnect();
   void lost(const failure& why);
   void move_to(peer_info info);
@@ -116,7 +118,6 @@ private:
 
   peer_actor::pointer self_ = nullptr;
   peer_config config_;
-  std::optional<uri> where_;
   random_source random_{0};
   monitors monitors_;
   // Before the fetches, whose timers it holds, and so destroyed after them.
@@ -126,7 +127,9 @@ private:
   peer_state state_ = peer_state::connecting;
   std::uint64_t attempt_ = 0;     // to connect; the number of the current one
   bool attempting_ = false;       // connecting or greeting, not pausing
+  mono_time give_up_at_{};        // the attempt
   wire_actor server_;             // null unless there is a connection
+  caf::actor_addr watched_;       // a server whose end we hear of
   bool greeted_ = false;          // the server has welcomed us
   std::uint64_t incarnation_ = 0; // of the server
   std::string complaint_;         // of the last greeting, logged once

@@ -1,5 +1,7 @@
 #include "galaxycache/runtime/log.hpp"
 
+#include "galaxycache/runtime/printable.hpp"
+
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -22,6 +24,9 @@ spdlog::level::level_enum spdlog_level(log_level level) {
   }
   return spdlog::level::off;
 }
+
+// Much longer than anything that is said here, unless a peer has a say in it.
+constexpr std::size_t line_bytes_max = 4096;
 
 /// A logger of our own, not registered with spdlog: there is no global state.
 log::sink standard_error(const std::string& name) {
@@ -68,7 +73,7 @@ void log::debug(std::string_view text) const {
 
 void log::write(log_level level, std::string_view text) const {
   if (shows(level) && to_)
-    to_(level, text);
+    to_(level, printable(text, line_bytes_max));
 }
 
 } // namespace galaxycache

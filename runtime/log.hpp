@@ -11,7 +11,8 @@ namespace galaxycache {
 enum class log_level : std::uint8_t { off, error, warning, info, debug };
 
 /// Where a universe says what happens to it. Keys and values of the cache
-/// never appear in it. Thread-safe.
+/// never appear in it, and what a peer says of itself is escaped and cut, so
+/// that every line is one. Thread-safe.
 class log {
 public:
   using sink = std::function<void(log_level, std::string_view)>;

@@ -38,8 +38,8 @@ struct galaxy_options {
   std::chrono::nanoseconds reset_idle_stats = std::chrono::minutes{1};
   /// How long values may live, whatever their source.
   ttl_cap get_ttl{};
-  /// The same for values peeked at; without one, `get_ttl` holds.
-  std::optional<ttl_cap> peek_ttl{};
+  /// The same for values peeked at; where it sets no limit, `get_ttl` holds.
+  ttl_cap peek_ttl{};
   /// Whether to peek at previous owners.
   std::optional<peek_options> peek{};
 

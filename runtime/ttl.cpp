@@ -15,7 +15,7 @@ constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 50};
 wall_time ttl_cap::apply(wall_time expiry, wall_time now,
                          random_source& random) const noexcept {
   using std::chrono::nanoseconds;
-  if (max <= nanoseconds{0})
+  if (!sets_limit())
     return expiry;
   auto most = std::min(max, longest);
   auto spread = std::clamp(jitter, nanoseconds{0}, most);

@@ -14,6 +14,10 @@ struct ttl_cap {
   /// Clamped to [0, max].
   std::chrono::nanoseconds jitter{0};
 
+  bool sets_limit() const noexcept {
+    return max > std::chrono::nanoseconds{0};
+  }
+
   /// The expiry to use instead of `expiry`. An expiry that is set and at most
   /// max + jitter away stays as it is; otherwise it becomes
   /// now + max - uniform[0, jitter).

@@ -1,5 +1,7 @@
 #include "galaxycache/runtime/uri.hpp"
 
+#include "galaxycache/runtime/printable.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -36,9 +38,8 @@ bool plausible_ipv6(std::string_view text) {
 
 std::optional<uri> parse_uri(std::string_view text, std::string& why) {
   auto fail = [&](std::string_view reason) -> std::optional<uri> {
-    why = "'" + std::string{text.substr(0, host_length_max)}
-          + "' is no peer address: " + std::string{reason}
-          + "; expected scheme://host:port";
+    why = "'" + printable(text, host_length_max) + "' is no peer address: "
+          + std::string{reason} + "; expected scheme://host:port";
     return std::nullopt;
   };
   uri result;

@@ -50,13 +50,13 @@ void set_caf_option(caf::actor_system_config& cfg, const std::string& key,
 /// Adds options to any configuration, also from outside of its class.
 class option_group {
 public:
-  option_group(caf::actor_system_config& cfg, const char* category)
+  option_group(caf::actor_system_config& cfg, const std::string& category)
     : adder_(cfg.*&opened::custom_options_, category) {
     // nop
   }
 
   template <class T>
-  option_group& add(const char* name, const char* description) {
+  option_group& add(const std::string& name, const std::string& description) {
     adder_.template add<T>(name, description);
     return *this;
   }

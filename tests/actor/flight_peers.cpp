@@ -236,6 +236,16 @@ BOOST_AUTO_TEST_CASE(a_peer_that_fails_gives_way_to_the_own_backend) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_peers_value_larger_than_is_allowed_here_is_not_taken) {
+  galaxy_options options;
+  options.value_bytes_max = 12;
+  two_members all{backend_kind::actor, options};
+  auto [got, result] = all.rig.get("key");
+  BOOST_TEST(result == errc::none);
+  BOOST_TEST(got.bytes() == "value of key");
+  BOOST_TEST(got.level == hit_level::backend);
+}
+
 BOOST_AUTO_TEST_CASE(a_peer_leg_that_fails_finds_the_local_leg_under_way) {
   two_members all;
   all.peer->react([](auto, auto&) { return failure{errc::peer_failed, "no"}; });

@@ -111,6 +111,18 @@ BOOST_AUTO_TEST_CASE(a_peek_that_takes_too_long_goes_on_to_the_backend) {
   rig.net.heal();
 }
 
+BOOST_AUTO_TEST_CASE(
+  a_peek_that_may_take_forever_takes_no_longer_than_the_get) {
+  auto options = peeking();
+  options.galaxy.peek->timeout = std::chrono::nanoseconds::max();
+  young_node fresh{options};
+  auto& rig = fresh.rig;
+  auto key = rig.key_of(0);
+  rig.get(1, key);
+  fresh.join();
+  BOOST_TEST(rig.get(0, key).content.level == hit_level::peek);
+}
+
 BOOST_AUTO_TEST_CASE(a_peek_at_who_is_down_goes_on_to_the_backend_at_once) {
   cluster_rig rig{peeking()};
   auto key = rig.key_of(0);

@@ -745,6 +745,28 @@ BOOST_FIXTURE_TEST_CASE(a_peer_that_answers_nonsense_is_not_waited_for,
   caf::anon_send_exit(server, caf::exit_reason::kill);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_hello_that_gets_lost_is_said_again, caf_rig) {
+  node self{"self"};
+  std::vector<std::uint64_t> attempts;
+  auto server = system.spawn(
+    hand_written_server,
+    reaction{[&](const wire::message& x) -> std::vector<frame> {
+      auto* hello = std::get_if<wire::hello>(&x);
+      if (!hello)
+        return {};
+      attempts.push_back(hello->attempt);
+      if (attempts.size() < 3)
+        return {};
+      return {frame_of(welcome_to(*hello)), frame_of(welcome_to(*hello))};
+    }});
+  self.set_peers({{"self", self.uri()}, {"x", publish(server)}});
+  eventually([&] { return self.state_of("x") == "up"; });
+  // All on one connection: losing a hello is not losing a peer.
+  BOOST_TEST(attempts.size() == 3u);
+  BOOST_TEST(attempts.front() == attempts.back());
+  caf::anon_send_exit(server, caf::exit_reason::kill);
+}
+
 BOOST_FIXTURE_TEST_CASE(odd_dates_and_codes_in_answers_do_no_harm, caf_rig) {
   node self{"self"};
   std::atomic<std::size_t> next{0};

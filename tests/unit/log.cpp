@@ -175,6 +175,18 @@ BOOST_AUTO_TEST_CASE(any_thread_may_write) {
   BOOST_TEST(seen == 3'000);
 }
 
+BOOST_AUTO_TEST_CASE(what_strangers_say_cannot_make_lines_of_its_own) {
+  std::vector<std::string> heard;
+  journal to{log_level::info, [&](log_level, std::string_view text) {
+               heard.emplace_back(text);
+             }};
+  to.info("peer a\nb\x1b[31m");
+  to.info(std::string(1 << 20, 'x'));
+  BOOST_TEST_REQUIRE(heard.size() == 2u);
+  BOOST_TEST(heard[0] == "peer a\\x0ab\\x1b[31m");
+  BOOST_TEST(heard[1].size() < 5000u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace of_runtime

@@ -25,7 +25,7 @@ BOOST_AUTO_TEST_CASE(the_defaults_are_galaxycaches) {
   BOOST_TEST((x.reset_idle_stats == 1min));
   BOOST_TEST((x.get_ttl.max == 0ns));
   BOOST_TEST(!x.peek);
-  BOOST_TEST(!x.peek_ttl);
+  BOOST_TEST(!x.peek_ttl.sets_limit());
 }
 
 BOOST_AUTO_TEST_CASE(each_option_that_makes_no_sense_is_named) {

@@ -106,6 +106,12 @@ BOOST_AUTO_TEST_CASE(the_reason_stays_short_whatever_the_text) {
   BOOST_TEST(why.size() < 1'000u);
 }
 
+BOOST_AUTO_TEST_CASE(the_reason_holds_nothing_that_a_terminal_would_obey) {
+  std::string why;
+  BOOST_TEST(!parse_uri("caf://a\x1b[2J\nb:1", why));
+  BOOST_TEST(why.find("caf://a\\x1b[2J\\x0ab:1") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(text_is_made_that_parses_to_the_address) {
   BOOST_TEST(to_string({"caf", "host", 4242}) == "caf://host:4242");
   BOOST_TEST(to_string({"sim", "host", 0}) == "sim://host");
