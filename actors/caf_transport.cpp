@@ -2,12 +2,15 @@
 
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/caf/handshake.hpp"
+#include "galaxycache/runtime/caf/startup.hpp"
 #include "galaxycache/runtime/port_probe.hpp"
 #include "galaxycache/runtime/worker_pool.hpp"
 
+#include <caf/defaults.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/io/middleman_actor.hpp>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -147,8 +150,9 @@ private:
 
 class caf_transport : public transport {
 public:
-  explicit caf_transport(caf::actor_system& system)
+  caf_transport(caf::actor_system& system, std::shared_ptr<const log> lines)
     : system_(system),
+      lines_(std::move(lines)),
       probes_(probe_threads) {
     // nop
   }
@@ -161,6 +165,7 @@ public:
                                     const uri& where) override {
     if (!system_.has_middleman())
       return no_middleman();
+    warn_of_no_heartbeats();
     auto until = std::chrono::steady_clock::now() + port_patience;
     for (;;) {
       // Connections of an earlier run of ours that linger in TIME_WAIT do not
@@ -194,6 +199,7 @@ public:
                const uri& where) override {
     if (!system_.has_middleman())
       return report(peer, attempt, no_middleman());
+    warn_of_no_heartbeats();
     if (orders_->put(peer.id(), {attempt, where}))
       probes_.submit(
         std::make_unique<probe_job>(system_, probes_, orders_, peer));
@@ -206,7 +212,22 @@ private:
             "with load<caf::io::middleman>()"};
   }
 
+  /// Our own heartbeats notice a peer that is gone; CAF's connection to it
+  /// stays open without CAF's.
+  void warn_of_no_heartbeats() {
+    auto interval = caf_option_or(system_.config(),
+                                  "middleman.heartbeat-interval",
+                                  caf::defaults::middleman::heartbeat_interval);
+    if (interval.count() <= 0 && !warned_.exchange(true))
+      lines_->warning("CAF's heartbeats are off, so its connections to hosts "
+                      "that vanish stay open: set middleman.heartbeat-"
+                      "interval and middleman.connection-timeout "
+                      "(galaxycache::config does)");
+  }
+
   caf::actor_system& system_;
+  std::shared_ptr<const log> lines_;
+  std::atomic<bool> warned_{false};
   // Shared with probes that are abandoned.
   std::shared_ptr<order_book> orders_ = std::make_shared<order_book>();
   worker_pool probes_;
@@ -214,8 +235,10 @@ private:
 
 } // namespace
 
-std::shared_ptr<transport> make_caf_transport(caf::actor_system& system) {
-  return std::make_shared<caf_transport>(system);
+std::shared_ptr<transport>
+make_caf_transport(caf::actor_system& system,
+                   std::shared_ptr<const log> lines) {
+  return std::make_shared<caf_transport>(system, std::move(lines));
 }
 
 } // namespace galaxycache

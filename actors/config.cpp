@@ -1,5 +1,6 @@
 #include "galaxycache/actors/config.hpp"
 
+#include "galaxycache/actors/app_options.hpp"
 #include "galaxycache/messages/init.hpp"
 #include "galaxycache/runtime/caf/startup.hpp"
 
@@ -17,6 +18,7 @@ detail::announced_first::announced_first() {
 
 config::config() {
   galaxycache::add_message_types(*this);
+  galaxycache::add_options(*this);
   load<caf::io::middleman>();
   set_caf_option(*this, "middleman.heartbeat-interval", caf::timespan{500ms});
   set_caf_option(*this, "middleman.connection-timeout", caf::timespan{3s});

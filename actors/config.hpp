@@ -14,8 +14,8 @@ struct announced_first {
 } // namespace detail
 
 /// A configuration for applications that have none of their own: announces our
-/// message types, loads CAF's middleman, and switches its heartbeats on, so
-/// that a frozen peer is noticed.
+/// message types, has our options (see app_options.hpp), loads CAF's middleman,
+/// and switches its heartbeats on, so that a frozen peer is noticed.
 class config : private detail::announced_first,
                public caf::actor_system_config {
 public:

@@ -103,11 +103,12 @@ universe::implementation::implementation(caf::actor_system& system,
                                          universe_options given)
   : options(std::move(given)) {
   check(options);
+  auto lines = make_log(options);
   transport_map ways;
   for (auto& way : options.transports)
     ways.emplace(way->scheme(), way);
   if (ways.count("caf") == 0)
-    ways.emplace("caf", make_caf_transport(system));
+    ways.emplace("caf", make_caf_transport(system, lines));
   std::string why;
   std::optional<galaxycache::uri> listen_at;
   if (!options.listen.empty()) {
@@ -120,7 +121,7 @@ universe::implementation::implementation(caf::actor_system& system,
   }
   core = std::make_shared<universe_core>(
     system, options.self, options.time ? options.time : make_system_clock(),
-    make_log(options), options.seed ? *options.seed : random_seed());
+    std::move(lines), options.seed ? *options.seed : random_seed());
   server = system.spawn<caf::hidden>(
     galaxycache::server, server_config{core, options.peers.fetches_max,
                                        universe_core::presence{core}});

@@ -14,8 +14,9 @@ worker_pool::job::~job() {
 
 namespace {
 
-// For whom this thread works, and whether it is delivering.
+// For whom this thread works, and what of a job it is busy with.
 thread_local const void* employer = nullptr;
+thread_local bool running_here = false;
 thread_local bool delivering_here = false;
 
 } // namespace
@@ -29,6 +30,7 @@ struct worker_pool::shared_state {
   std::vector<std::thread> threads;
   std::size_t idle = 0;
   std::size_t alive = 0;
+  std::size_t running = 0; // jobs, which take as long as they like
   std::size_t delivering = 0;
   bool stopped = false;
   bool abandoned = false;
@@ -44,9 +46,13 @@ struct worker_pool::shared_state {
         break;
       auto next = std::move(queue.front());
       queue.pop_front();
+      ++running;
       guard.unlock();
+      running_here = true;
       next->run();
+      running_here = false;
       guard.lock();
+      --running;
       if (!abandoned) {
         ++delivering;
         guard.unlock();
@@ -56,7 +62,7 @@ struct worker_pool::shared_state {
         guard.lock();
         --delivering;
         if (stopped)
-          worker_left.notify_all(); // stop() may wait for just this
+          worker_left.notify_all(); // stop() may be called by a delivery
       }
       guard.unlock();
       next.reset();
@@ -102,12 +108,16 @@ bool worker_pool::stop(std::chrono::nanoseconds patience) {
   threads.swap(s.threads);
   s.work_added.notify_all();
   const std::size_t own = employer == &s ? 1 : 0;
+  const std::size_t own_rest = own && !running_here ? 1 : 0;
   const std::size_t own_delivery = own && delivering_here ? 1 : 0;
-  auto done = s.worker_left.wait_for(guard, patience,
-                                     [&] { return s.alive == own; });
+  s.worker_left.wait_for(guard, patience, [&] { return s.alive == own; });
   // Afterwards, whom to deliver to may go.
   s.abandoned = true;
-  s.worker_left.wait(guard, [&] { return s.delivering == own_delivery; });
+  // Whoever runs no job leaves at once.
+  s.worker_left.wait(guard, [&] {
+    return s.alive == s.running + own_rest && s.delivering == own_delivery;
+  });
+  auto done = s.alive == own;
   guard.unlock();
   for (auto& t : threads) {
     if (done && t.get_id() != std::this_thread::get_id())

@@ -38,7 +38,8 @@ public:
   /// Drops all jobs that have not begun and waits up to `patience` for those
   /// that have. Returns false if some still run: their threads are abandoned,
   /// they finish on their own and deliver nothing. Whatever its patience, it
-  /// waits for deliveries under way. From a job, it does not wait for that job.
+  /// waits for deliveries under way and for threads that run no job. From a
+  /// job, it does not wait for that job.
   bool stop(std::chrono::nanoseconds patience);
 
 private:

@@ -88,6 +88,15 @@ public:
     return text_.find(words) != std::string::npos;
   }
 
+  std::size_t count(const std::string& words) {
+    std::lock_guard guard{mutex_};
+    std::size_t result = 0;
+    for (auto at = text_.find(words); at != std::string::npos;
+         at = text_.find(words, at + 1))
+      ++result;
+    return result;
+  }
+
 private:
   std::mutex mutex_;
   std::string text_;
@@ -178,6 +187,24 @@ BOOST_AUTO_TEST_CASE(a_universe_works_with_an_applications_configuration) {
   universe a{system, options_of("a", "caf://127.0.0.1:0")};
   universe b{system, options_of("b", "caf://127.0.0.1:0")};
   check_pair(system, a, b);
+}
+
+BOOST_AUTO_TEST_CASE(where_heartbeats_of_caf_are_off_a_warning_says_so_once) {
+  auto words = "CAF's heartbeats are off";
+  for (auto on : {false, true}) {
+    lines said;
+    networked_app_config cfg;
+    set_caf_option(cfg, "middleman.heartbeat-interval",
+                   caf::timespan{on ? 500ms : 0ms});
+    caf::actor_system system{cfg};
+    auto options = options_of("a", "caf://127.0.0.1:0");
+    options.verbosity = log_level::warning;
+    options.log_to = said.sink();
+    universe home{system, options};
+    home.add_peer({"b", "caf://127.0.0.1:1"});
+    eventually([&] { return state_of(home, "b") == peer_state::down; });
+    BOOST_TEST(said.count(words) == (on ? 0u : 1u));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(announcing_our_messages_twice_does_nothing) {

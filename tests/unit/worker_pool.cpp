@@ -381,4 +381,17 @@ BOOST_AUTO_TEST_CASE(no_job_is_lost_when_a_pool_stops_amid_submissions) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(
+  whoever_runs_no_job_is_not_abandoned_even_without_patience) {
+  for (int i = 0; i < 200; ++i) {
+    fates seen;
+    pool p{4};
+    for (int n = 0; n < 4; ++n)
+      p.submit(make_job(seen));
+    seen.delivered.wait(4);
+    // Some threads are still on their way back to rest.
+    BOOST_TEST_REQUIRE(p.stop(0ns));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
