@@ -40,3 +40,41 @@ install(FILES
   "${PROJECT_SOURCE_DIR}/cmake/galaxycache_caf.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake"
   DESTINATION "${package_root}")
+
+# -- pkg-config ----------------------------------------------------------------
+
+foreach(folder IN ITEMS libdir includedir)
+  string(TOUPPER "${folder}" var)
+  if(IS_ABSOLUTE "${CMAKE_INSTALL_${var}}")
+    set(pc_${folder} "${CMAKE_INSTALL_${var}}")
+  else()
+    set(pc_${folder} "\${prefix}/${CMAKE_INSTALL_${var}}")
+  endif()
+endforeach()
+# Wherever it is moved to, as with CMake's package.
+set(pc_prefix "${CMAKE_INSTALL_PREFIX}")
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  file(RELATIVE_PATH pc_up
+    "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+  set(pc_prefix "\${pcfiledir}/${pc_up}")
+endif()
+# Static archives bring their needs along.
+set(pc_requires Requires)
+if(BUILD_SHARED_LIBS)
+  set(pc_requires Requires.private)
+endif()
+# CAF has no pkg-config file. The system's needs no folder named.
+set(pc_cflags "")
+set(pc_caf_libs " -lcaf_openssl -lcaf_io -lcaf_core")
+if(GALAXYCACHE_CAF_PREFIX)
+  set(pc_cflags " -I${GALAXYCACHE_CAF_PREFIX}/include")
+  set(pc_caf_libs " -L${GALAXYCACHE_CAF_PREFIX}/lib -Wl,-rpath,${GALAXYCACHE_CAF_PREFIX}/lib${pc_caf_libs}")
+endif()
+if(GALAXYCACHE_FIRST_TYPE_ID)
+  string(APPEND pc_cflags
+    " -DGALAXYCACHE_FIRST_TYPE_ID=${GALAXYCACHE_FIRST_TYPE_ID}")
+endif()
+configure_file("${PROJECT_SOURCE_DIR}/cmake/galaxycache.pc.in"
+  "${PROJECT_BINARY_DIR}/galaxycache.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/galaxycache.pc"
+  DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -7,8 +7,10 @@
 
 #include <vector>
 
-// Our block of CAF's type ids. An application whose own block reaches this far
-// (500 types) moves it.
+// Our block of CAF's type ids. For an application whose own block reaches this
+// far (500 types), build the library with -DGALAXYCACHE_FIRST_TYPE_ID=... in
+// CMake, which makes it part of the installed package. All members of a ring
+// that use CAF 1.x must agree on it.
 #ifndef GALAXYCACHE_FIRST_TYPE_ID
 #  define GALAXYCACHE_FIRST_TYPE_ID first_custom_type_id + 500
 #endif

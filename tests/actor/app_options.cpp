@@ -124,7 +124,6 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_by_name_and_with_a_reason) {
     const char* reason;
   };
   const row rows[] = {
-    {"--galaxycache.self=\"\"", "--galaxycache.self: is needed"},
     {"--galaxycache.listen=caf://a b:1", "--galaxycache.listen: 'caf://a b:1'"},
     {"--galaxycache.listen=caf://a:99999", "the port must be a number"},
     {"--galaxycache.placement=random",
@@ -143,6 +142,15 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_by_name_and_with_a_reason) {
     BOOST_TEST_CONTEXT(argument)
   BOOST_TEST(complaint(argument).find(reason) != std::string::npos,
              complaint(argument));
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_id_is_asked_for) {
+  for (auto file : {"", "galaxycache { self = \"\" }"})
+    BOOST_CHECK_EXCEPTION(options_of({}, file), galaxycache::exception,
+                          [](const galaxycache::exception& wrong) {
+                            return std::string_view{wrong.what()}.starts_with(
+                              "--galaxycache.self: is needed");
+                          });
 }
 
 BOOST_AUTO_TEST_CASE(the_ready_made_configuration_has_them_too) {
