@@ -13,14 +13,15 @@
 namespace galaxycache {
 
 /// Where a galaxy's values come from: user code, in one of three forms. What
-/// it throws becomes `backend_failed` with the exception's text.
+/// it throws becomes `backend_failed` with the exception's text. A constant:
+/// any thread may use it; copies share the user's code.
 class backend {
 public:
   using load_function
     = std::function<load_result(std::string_view key, const load_context&)>;
 
-  /// The default number of workers of a function backend: enough to overlap a
-  /// few waits for a database, few enough not to hurt it.
+  /// The default number of workers (threads) of a function backend: enough to
+  /// overlap a few waits for a database, few enough not to hurt it.
   static constexpr std::size_t default_workers = 8;
 
   /// A function that may block. It runs on up to `workers` threads of the
@@ -54,7 +55,7 @@ public:
   struct pooled {
     /// Shared with the workers: one that is abandoned may outlive all else.
     std::shared_ptr<const load_function> load;
-    std::size_t workers;
+    std::size_t workers; // threads
   };
 
   struct inlined {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "galaxycache/actors/core.hpp"
 #include "galaxycache/actors/pending.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
@@ -10,9 +9,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace galaxycache {
+
+class galaxy_core;
 
 /// A key space, as its users see it. A handle: cheap to copy, and any thread
 /// may use it. It does not keep the universe running; once that has stopped,
@@ -49,16 +51,14 @@ public:
     if (!in_place_call::allowed())
       return pending_type{
         request(asker, actor_, get_atom_v, std::string{key}, options)};
-    auto& cell = core_->cell_of(key);
-    if (auto known = core_->answer_at_once(cell, key, options.mode))
+    auto begun = begin(key, options);
+    if (auto* known = std::get_if<answer>(&begun))
       return pending_type{std::move(*known)};
-    auto entrance = core_->admit(cell);
-    if (auto* why = std::get_if<failure>(&entrance))
+    if (auto* why = std::get_if<failure>(&begun))
       return pending_type{std::move(*why)};
-    auto& way = std::get<std::shared_ptr<const cache_entrance>>(entrance);
-    ticket terms{options.mode, core_->deadline_for(options), false};
+    auto& way = std::get<way_on>(begun);
     return pending_type{
-      request(asker, way->cache, get_atom_v, std::string{key}, terms)};
+      request(asker, way.cache, get_atom_v, std::string{key}, way.terms)};
   }
 
   /// Asks for many keys at once: a result per key, in their order. Keys may
@@ -92,6 +92,15 @@ public:
   galaxy_stats stats() const;
 
 private:
+  /// Whom to ask for what this process does not hold, and how; counted in.
+  struct way_on {
+    cache_actor cache;
+    ticket terms;
+  };
+
+  std::variant<answer, failure, way_on> begin(std::string_view key,
+                                              const get_options& options) const;
+
   std::shared_ptr<galaxy_core> core_;
   galaxy_actor actor_;
 };

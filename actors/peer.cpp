@@ -8,30 +8,11 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-// No sum of two and of a time of the monotonic clock overflows.
-constexpr nanoseconds wait_max = std::chrono::hours{24 * 365};
-
 // Whoever is no peer of ours is not worth asking often: as after this many
 // failures.
 constexpr std::size_t unfit_failures = 64;
 
 } // namespace
-
-std::optional<std::string> validate(const peer_options& options) {
-  if (options.heartbeat_interval < std::chrono::milliseconds{1})
-    return "heartbeat_interval must be at least a millisecond";
-  if (options.heartbeat_timeout / 2 < options.heartbeat_interval)
-    return "heartbeat_timeout must be at least twice heartbeat_interval";
-  if (options.heartbeat_timeout > wait_max || options.reconnect_max > wait_max)
-    return "heartbeat_timeout and reconnect_max must be at most a year";
-  if (options.reconnect_min < std::chrono::milliseconds{1})
-    return "reconnect_min must be at least a millisecond";
-  if (options.reconnect_max < options.reconnect_min)
-    return "reconnect_max must not be less than reconnect_min";
-  if (options.fetches_max == 0 || options.fetch_bytes_max == 0)
-    return "fetches_max and fetch_bytes_max must be at least 1";
-  return std::nullopt;
-}
 
 peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,
                                                  peer_config config) {

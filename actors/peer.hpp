@@ -15,29 +15,7 @@
 
 namespace galaxycache {
 
-/// The longest id of a peer: it is hashed with every view of the ring and sent
-/// with every greeting.
-inline constexpr std::size_t peer_id_bytes_max = 1024;
-
-/// How peers are watched over and how much may be asked of one.
-struct peer_options {
-  /// How often a peer is asked whether it is alive.
-  std::chrono::nanoseconds heartbeat_interval = std::chrono::milliseconds{500};
-  /// A peer that says nothing for this long is down: also the longest that
-  /// connecting and greeting may take.
-  std::chrono::nanoseconds heartbeat_timeout = std::chrono::seconds{3};
-  /// The pause before connecting again, doubled with each failure, with a
-  /// jitter of half of it.
-  std::chrono::nanoseconds reconnect_min = std::chrono::milliseconds{100};
-  std::chrono::nanoseconds reconnect_max = std::chrono::seconds{5};
-  /// Fetches waiting for one peer's answers, and the bytes of their keys.
-  std::size_t fetches_max = 65'536;
-  std::size_t fetch_bytes_max = 64 << 20;
-};
-
-/// What is wrong with the options in one sentence, or nothing.
-std::optional<std::string> validate(const peer_options& options);
-
+/// What a peer actor is made of.
 struct peer_config {
   std::shared_ptr<universe_core> home;
   std::shared_ptr<transport> way;

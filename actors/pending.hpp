@@ -10,7 +10,8 @@
 namespace galaxycache {
 
 /// Answers run in place may ask again, and be answered in place again: a walk
-/// over a linked structure in memory. This bounds the depth of the stack.
+/// over a linked structure in memory. This bounds the depth of the stack of the
+/// thread it lives on.
 class in_place_call {
 public:
   in_place_call() noexcept {
@@ -30,7 +31,7 @@ public:
   }
 
 private:
-  static constexpr int depth_max = 32;
+  static constexpr int depth_max = 32; // calls
   static inline thread_local int depth_ = 0;
 };
 
@@ -47,16 +48,13 @@ auto actor_pointer(Self&& self) {
 }
 
 /// An answer that is there, or on its way: call `then` or `receive`, once and
-/// at once. Errors reach `on_error` as ours whatever their source; see
-/// `code_of`.
+/// at once, on the thread that asked. Errors reach `on_error` as ours whatever
+/// their source; see `code_of`.
 template <class T, class Request>
 class [[nodiscard]] pending {
 public:
-  explicit pending(std::variant<T, failure> known) {
-    if (auto* x = std::get_if<T>(&known))
-      state_.template emplace<T>(std::move(*x));
-    else
-      state_.template emplace<failure>(std::move(std::get<failure>(known)));
+  explicit pending(T known) : state_(std::move(known)) {
+    // nop
   }
 
   explicit pending(failure why) : state_(std::move(why)) {
@@ -109,7 +107,7 @@ private:
     return true;
   }
 
-  std::variant<std::monostate, T, failure, Request> state_;
+  std::variant<T, failure, Request> state_;
 };
 
 } // namespace galaxycache

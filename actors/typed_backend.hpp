@@ -8,7 +8,8 @@ namespace galaxycache {
 
 /// A backend that is given keys and returns values as their C++ types. Their
 /// codecs run where the function does; a key that does not decode, and a value
-/// that does not encode, is a `codec_error`.
+/// that does not encode, is a `codec_error`. A constant, as `backend` is: any
+/// thread may use it.
 template <class Key, class Value>
 class typed_backend {
   static_assert(has_key_codec<Key>, "the key type has no key codec: specialise "

@@ -160,7 +160,7 @@ auto for_two(Handler handler) {
 } // namespace detail
 
 /// A typed answer that is there, or on its way: call `then` or `receive`, once
-/// and at once, as with `pending`.
+/// and at once, as with `pending`. Belongs to the thread that asked.
 template <class Read, class Asked>
 class [[nodiscard]] typed_pending {
 public:

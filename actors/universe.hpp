@@ -2,7 +2,6 @@
 
 #include "galaxycache/actors/backend.hpp"
 #include "galaxycache/actors/galaxy.hpp"
-#include "galaxycache/actors/peer.hpp"
 #include "galaxycache/actors/transport.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/runtime/clock.hpp"

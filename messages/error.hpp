@@ -10,7 +10,9 @@ namespace galaxycache {
 /// For CAF's rendering of errors: the name of the code.
 std::string to_string(errc code);
 
+/// For CAF, too: the way back. False for what is no code.
 bool from_string(std::string_view text, errc& code);
+/// The same from a number.
 bool from_integer(std::uint8_t number, errc& code);
 
 GALAXYCACHE_INSPECT_ENUM(errc, codec_error)

@@ -37,7 +37,9 @@ enum class hit_level : std::uint8_t {
   backend,
 };
 
+/// The name as it is written here, for logs and tables.
 std::string to_string(fetch_mode mode);
+/// The same.
 std::string to_string(hit_level level);
 
 /// What a caller may ask for besides the key.
@@ -98,6 +100,7 @@ struct peer_info {
 
 enum class peer_state : std::uint8_t { self, connecting, up, draining, down };
 
+/// The name as it is written here.
 std::string to_string(peer_state state);
 
 /// A member of the ring and what this universe thinks of it.

@@ -104,7 +104,7 @@ void append_epoch(std::string& key, const epoch_config& config, wall_time now,
 
 // -- whole keys ---------------------------------------------------------------
 
-/// Makes a key, field by field.
+/// Makes a key, field by field. Not thread-safe.
 class key_writer {
 public:
   key_writer& str_id(std::string_view id) {
@@ -144,7 +144,8 @@ private:
 ///     std::uint64_t id = 0;
 ///     if (key_reader{key}.str_id(kind).uint(id).finish() != key_error::none)
 ///
-/// The bytes of the key must outlive the reader and the strings read.
+/// The bytes of the key must outlive the reader and the strings read. Not
+/// thread-safe.
 class key_reader {
 public:
   explicit key_reader(std::string_view key) noexcept : rest_(key) {

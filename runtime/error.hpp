@@ -69,7 +69,8 @@ struct failure {
 };
 
 /// What the functions of `universe` throw when they are asked for what cannot
-/// be: a bad option, an address in use. `what()` says what to do about it.
+/// be: a bad option, an address in use. `what()` says what to do about it. Any
+/// thread may read it.
 class exception : public std::runtime_error {
 public:
   explicit exception(const failure& why);

@@ -13,7 +13,8 @@
 
 namespace galaxycache {
 
-/// How often a key is asked for: galaxycache's windowed average.
+/// How often a key is asked for: galaxycache's windowed average. As thread-safe
+/// as an `int`.
 class key_stats {
 public:
   explicit key_stats(mono_time now) noexcept : epoch_(now), last_(now) {

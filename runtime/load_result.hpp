@@ -20,7 +20,7 @@ struct loaded {
 /// The outcome of a load: a value, *not found*, or a failure.
 ///
 /// A backend returns one of `loaded{...}`, `errc::not_found`, or
-/// `failure{errc::backend_failed, "why"}`.
+/// `failure{errc::backend_failed, "why"}`. As thread-safe as an `int`.
 class load_result {
 public:
   /// A failure: nobody has set this result yet.

@@ -13,6 +13,9 @@ constexpr std::size_t shards_max = 1024;
 // With smaller shards, capacity that one lacks lies idle in another.
 constexpr std::size_t shard_bytes_min = 1 << 20;
 
+// No sum of two and of a time of the monotonic clock overflows.
+constexpr std::chrono::nanoseconds wait_max = std::chrono::hours{24 * 365};
+
 } // namespace
 
 std::optional<std::string> validate(const galaxy_options& options) {
@@ -38,6 +41,22 @@ std::optional<std::string> validate(const galaxy_options& options) {
     return "peek.timeout must be at least 100 microseconds";
   if (options.peek && options.peek->warm_time < nanoseconds{0})
     return "peek.warm_time must not be negative";
+  return std::nullopt;
+}
+
+std::optional<std::string> validate(const peer_options& options) {
+  if (options.heartbeat_interval < std::chrono::milliseconds{1})
+    return "heartbeat_interval must be at least a millisecond";
+  if (options.heartbeat_timeout / 2 < options.heartbeat_interval)
+    return "heartbeat_timeout must be at least twice heartbeat_interval";
+  if (options.heartbeat_timeout > wait_max || options.reconnect_max > wait_max)
+    return "heartbeat_timeout and reconnect_max must be at most a year";
+  if (options.reconnect_min < std::chrono::milliseconds{1})
+    return "reconnect_min must be at least a millisecond";
+  if (options.reconnect_max < options.reconnect_min)
+    return "reconnect_max must not be less than reconnect_min";
+  if (options.fetches_max == 0 || options.fetch_bytes_max == 0)
+    return "fetches_max and fetch_bytes_max must be at least 1";
   return std::nullopt;
 }
 

@@ -13,6 +13,10 @@ namespace galaxycache {
 /// The longest key, in bytes. A key is an address, not a document.
 inline constexpr std::size_t key_bytes_max = 64 * 1024;
 
+/// The longest id of a peer: it is hashed with every view of the ring and sent
+/// with every greeting.
+inline constexpr std::size_t peer_id_bytes_max = 1024;
+
 /// How long a value is kept for a peer that is down.
 inline constexpr std::chrono::seconds gutter_ttl_max{10};
 
@@ -49,7 +53,7 @@ struct galaxy_options {
   std::chrono::nanoseconds load_timeout = std::chrono::minutes{1};
   /// Keys being loaded at once, waiting for a worker included.
   std::size_t loads_max = 65'536;
-  /// Gets waiting for a load.
+  /// Gets that wait for a load.
   std::size_t waiters_max = 1 << 20;
   /// A larger value is `value_too_large`.
   std::size_t value_bytes_max = 64 << 20;
@@ -57,8 +61,27 @@ struct galaxy_options {
   std::size_t shards = 0;
 };
 
+/// How peers are watched over and how much may be asked of one. Durations are
+/// nanoseconds.
+struct peer_options {
+  /// How often a peer is asked whether it is alive.
+  std::chrono::nanoseconds heartbeat_interval = std::chrono::milliseconds{500};
+  /// A peer that says nothing for this long is down: also the longest that
+  /// connecting and greeting may take.
+  std::chrono::nanoseconds heartbeat_timeout = std::chrono::seconds{3};
+  /// The pause before connecting again, doubled with each failure, with a
+  /// jitter of half of it.
+  std::chrono::nanoseconds reconnect_min = std::chrono::milliseconds{100};
+  std::chrono::nanoseconds reconnect_max = std::chrono::seconds{5};
+  /// Fetches waiting for one peer's answers, and the bytes of their keys.
+  std::size_t fetches_max = 65'536;
+  std::size_t fetch_bytes_max = 64 << 20;
+};
+
 /// What is wrong with the options in one sentence, or nothing.
 std::optional<std::string> validate(const galaxy_options& options);
+/// The same.
+std::optional<std::string> validate(const peer_options& options);
 
 /// What is wrong with the name of a galaxy in one sentence, or nothing: 1 to
 /// 255 printable ASCII characters.

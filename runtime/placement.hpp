@@ -25,6 +25,7 @@ concept placement_like
   { place.digest() } -> std::same_as<std::uint64_t>;
 };
 
+/// How keys find their owners.
 enum class placement_kind : std::uint8_t {
   /// For clusters that are all ours; see class rendezvous.
   rendezvous,

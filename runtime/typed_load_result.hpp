@@ -16,7 +16,7 @@ struct typed_loaded {
 /// The outcome of a typed load. A typed backend returns one of a `Value`, a
 /// `typed_loaded` with its expiry, nothing (`std::nullopt`) or
 /// `errc::not_found` for a key that does not exist, or
-/// `failure{errc::backend_failed, "why"}`.
+/// `failure{errc::backend_failed, "why"}`. As thread-safe as a `Value`.
 template <class Value>
 class typed_load_result {
 public:
