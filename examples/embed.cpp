@@ -7,6 +7,7 @@
 
 #include "galaxycache/actors/app_options.hpp"
 #include "galaxycache/galaxycache.hpp"
+#include "galaxycache/runtime/caf/startup.hpp"
 
 #include <caf/scoped_actor.hpp>
 
@@ -86,6 +87,8 @@ int main(int argc, char** argv) {
     std::cerr << describe(wrong) << '\n';
     return 2;
   }
+  if (printed_help(cfg))
+    return 0;
   caf::actor_system system{cfg};
   try {
     run(system, cfg);

@@ -5,6 +5,7 @@
 #include <caf/error.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/message.hpp>
+#include <caf/pec.hpp>
 #include <caf/sec.hpp>
 
 #if GALAXYCACHE_CAF_1
@@ -48,6 +49,11 @@ inline std::string text_of(const caf::error& error) {
     return to_string(static_cast<caf::sec>(error.code()));
   if (error.category() == caf::atom("exit"))
     return to_string(static_cast<caf::exit_reason>(error.code()));
+  if (error.category() == caf::atom("parser")) {
+    auto text = to_string(static_cast<caf::pec>(error.code()));
+    // Where, or of which argument.
+    return error.context().empty() ? text : text + to_string(error.context());
+  }
   return to_string(error.category()) + " " + std::to_string(error.code());
 #endif
 }

@@ -70,6 +70,16 @@ private:
   caf::config_option_adder adder_;
 };
 
+/// Whether the command line asked for help, which CAF has then printed: such a
+/// program has nothing more to do.
+inline bool printed_help(const caf::actor_system_config& cfg) {
+#if GALAXYCACHE_CAF_1
+  return cfg.helptext_printed();
+#else
+  return cfg.cli_helptext_printed;
+#endif
+}
+
 /// The value of an option, or a standard one.
 template <class T>
 T option_or(const caf::actor_system_config& cfg, const std::string& name,

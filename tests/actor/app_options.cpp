@@ -7,6 +7,7 @@
 
 #include "galaxycache/actors/config.hpp"
 #include "galaxycache/messages/init.hpp"
+#include "galaxycache/runtime/caf/startup.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -159,6 +160,18 @@ BOOST_AUTO_TEST_CASE(the_ready_made_configuration_has_them_too) {
   std::vector<std::string> arguments{"--galaxycache.self=a"};
   BOOST_TEST(!cfg.parse(std::move(arguments), no_file));
   BOOST_TEST(options_from(cfg).universe.self == "a");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_option_is_named_and_help_is_seen) {
+  for (std::string argument : {"--nonsense", "--galaxycache.segments=many"}) {
+    app_config cfg;
+    std::istringstream no_file;
+    auto wrong = cfg.parse(std::vector<std::string>{argument}, no_file);
+    BOOST_TEST_REQUIRE(!!wrong);
+    auto said = describe(wrong);
+    BOOST_TEST(said.find(argument.substr(2, 8)) != std::string::npos, said);
+    BOOST_TEST(!printed_help(cfg));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

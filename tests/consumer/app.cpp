@@ -64,8 +64,12 @@ int main(int argc, char** argv) {
   galaxycache::init();
   galaxycache::announce<caf::id_block::kitchen>();
   kitchen_config cfg;
-  if (cfg.parse(argc, argv))
+  if (auto wrong = cfg.parse(argc, argv)) {
+    std::cerr << galaxycache::describe(wrong) << '\n';
     return 2;
+  }
+  if (galaxycache::printed_help(cfg))
+    return 0;
   try {
     caf::actor_system system{cfg};
     auto options = galaxycache::options_from(cfg);
