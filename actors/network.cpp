@@ -2,9 +2,9 @@
 
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/caf/system_end.hpp"
+#include "galaxycache/runtime/random.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
@@ -31,7 +31,11 @@ using link_actor = typed_actor<
 } // namespace
 
 struct network::state {
-  explicit state(caf::actor_system& system) : system(system) {
+  state(caf::actor_system& system, std::shared_ptr<clock> time,
+        std::uint64_t seed)
+    : system(system),
+      time(std::move(time)),
+      chance(seed) {
     // nop
   }
 
@@ -43,6 +47,16 @@ struct network::state {
 
   bool is_cut(const std::string& a, const std::string& b) const {
     return cuts.count(unordered_pair(a, b)) != 0;
+  }
+
+  bool is_off(const std::string& a, const std::string& b) const {
+    return off.count(a) != 0 || off.count(b) != 0;
+  }
+
+  /// Whether something of this chance happens now.
+  bool draw(double probability) {
+    constexpr double whole = 1 << 30;
+    return static_cast<double>(chance.below(1 << 30)) < probability * whole;
   }
 
   bool is_frozen(const std::string& a, const std::string& b) const {
@@ -63,7 +77,11 @@ struct network::state {
   }
 
   caf::actor_system& system;
-  std::mutex mutex; // protects all below
+  const std::shared_ptr<clock> time; // may be null
+  std::mutex mutex;                  // protects all below
+  random_source chance;
+  std::map<std::pair<std::string, std::string>, link_faults> faults;
+  std::set<std::string> off;
   std::map<std::string, server_actor> servers;
   std::set<pair_of_names> cuts;
   std::set<std::string> frozen;
@@ -82,41 +100,100 @@ struct link_config {
   server_actor server;
 };
 
-/// Carries frames both ways, in order, unless an end is frozen.
+/// Carries frames both ways, in order, unless an end is frozen or the network
+/// has faults.
 struct link_state {
   static inline const char* name = "galaxycache.link";
+
+  /// What is under way in one direction, by when it is due.
+  struct direction {
+    std::multimap<mono_time, frame> held;
+    mono_time last_due{};
+  };
 
   link_actor::pointer self = nullptr;
   link_config config;
   monitors ends;
-  std::deque<std::pair<bool, frame>> held; // whether for the server
+  direction to_server;
+  direction to_peer;
 
-  bool is_frozen() {
-    std::lock_guard guard{config.net->mutex};
-    return config.net->is_frozen(config.from, config.to);
+  mono_time now() const {
+    auto& time = config.net->time;
+    return time ? time->now() : mono_time{};
   }
 
-  void pass(bool to_server, frame x) {
-    if (to_server)
+  void pass(direction& way, frame x) {
+    if (&way == &to_server)
       send_to(self, config.server, std::move(x));
     else
       send_to(self, config.peer, std::move(x));
   }
 
   void take(frame x) {
-    auto to_server = self->current_sender()
+    auto from_peer = self->current_sender()
                      == caf::actor_cast<caf::strong_actor_ptr>(config.peer);
-    if (!held.empty() || is_frozen())
-      held.emplace_back(to_server, std::move(x));
-    else
-      pass(to_server, std::move(x));
+    auto& way = from_peer ? to_server : to_peer;
+    auto ends = std::pair{config.from, config.to};
+    if (!from_peer)
+      std::swap(ends.first, ends.second);
+    auto& net = *config.net;
+    std::unique_lock guard{net.mutex};
+    if (net.is_off(config.from, config.to))
+      return;
+    auto frozen = net.is_frozen(config.from, config.to);
+    auto f = net.faults.find(ends);
+    if (f == net.faults.end()) {
+      guard.unlock();
+      if (frozen || !way.held.empty())
+        hold(way, std::max(now(), way.last_due), std::move(x));
+      else
+        pass(way, std::move(x));
+      return;
+    }
+    auto& faults = f->second;
+    auto copies = net.draw(faults.drop)        ? 0
+                  : net.draw(faults.duplicate) ? 2
+                                               : 1;
+    auto range = (faults.delay_max - faults.delay_min).count();
+    std::vector<mono_time> dues;
+    for (; copies > 0; --copies) {
+      auto extra = net.chance.below(static_cast<std::uint64_t>(range) + 1);
+      auto due = now() + faults.delay_min
+                 + std::chrono::nanoseconds{static_cast<std::int64_t>(extra)};
+      if (!faults.reorder)
+        due = std::max(due, way.last_due);
+      dues.push_back(due);
+    }
+    guard.unlock();
+    for (auto due : dues)
+      hold(way, due, x);
+    flush();
+  }
+
+  void hold(direction& way, mono_time due, frame x) {
+    way.held.emplace(due, std::move(x));
+    way.last_due = std::max(way.last_due, due);
+    if (due > now())
+      config.net->time->call_at(
+        due, [weak = caf::actor_cast<caf::weak_actor_ptr>(self)] {
+          if (auto strong = weak.lock())
+            post(caf::actor_cast<link_actor>(strong), flush_atom_v);
+        });
+  }
+
+  bool is_frozen() {
+    std::lock_guard guard{config.net->mutex};
+    return config.net->is_frozen(config.from, config.to);
   }
 
   void flush() {
-    while (!held.empty() && !is_frozen()) {
-      auto [to_server, x] = std::move(held.front());
-      held.pop_front();
-      pass(to_server, std::move(x));
+    if (is_frozen())
+      return;
+    for (auto* way : {&to_server, &to_peer}) {
+      while (!way->held.empty() && way->held.begin()->first <= now()) {
+        auto next = way->held.extract(way->held.begin());
+        pass(*way, std::move(next.mapped()));
+      }
     }
   }
 };
@@ -183,7 +260,9 @@ public:
     result.attempt = attempt;
     std::lock_guard guard{net_->mutex};
     auto i = net_->servers.find(where.host);
-    if (net_->is_cut(name_, where.host)) {
+    if (net_->is_off(name_, where.host)) {
+      result.error = {errc::peer_failed, "nobody is there"};
+    } else if (net_->is_cut(name_, where.host)) {
       result.error = {errc::peer_failed, "the link is cut"};
     } else if (i == net_->servers.end()) {
       result.error = {errc::peer_failed, "nobody listens there"};
@@ -218,8 +297,13 @@ void transport::disconnect(const wire_actor&) {
 
 // -- the network --------------------------------------------------------------
 
-network::network(caf::actor_system& system)
-  : state_(std::make_shared<state>(system)) {
+network::network(caf::actor_system& system) : network(system, nullptr, 0) {
+  // nop
+}
+
+network::network(caf::actor_system& system, std::shared_ptr<clock> time,
+                 std::uint64_t seed)
+  : state_(std::make_shared<state>(system, std::move(time), seed)) {
   // The links are hidden, so a system that goes has to be made to end them.
   at_system_end(system, [weak = std::weak_ptr<state>{state_}] {
     if (auto strong = weak.lock())
@@ -243,8 +327,31 @@ void network::heal() {
   std::lock_guard guard{state_->mutex};
   state_->cuts.clear();
   state_->frozen.clear();
+  state_->faults.clear();
   for (auto& x : state_->links)
     post(x.handle, flush_atom_v);
+}
+
+void network::set_faults(const std::string& from, const std::string& to,
+                         link_faults faults) {
+  using std::chrono::nanoseconds;
+  if (!state_->time && faults.delay_max > nanoseconds{0})
+    throw exception{{errc::invalid_argument, "a network without a clock cannot "
+                                             "delay anything"}};
+  faults.delay_min = std::max(faults.delay_min, nanoseconds{0});
+  faults.delay_max = std::max(faults.delay_max, faults.delay_min);
+  std::lock_guard guard{state_->mutex};
+  state_->faults[{from, to}] = faults;
+}
+
+void network::take_off(const std::string& name) {
+  std::lock_guard guard{state_->mutex};
+  state_->off.insert(name);
+}
+
+void network::put_back(const std::string& name) {
+  std::lock_guard guard{state_->mutex};
+  state_->off.erase(name);
 }
 
 void network::freeze(const std::string& name) {

@@ -1,13 +1,29 @@
 #pragma once
 
 #include "galaxycache/actors/transport.hpp"
+#include "galaxycache/runtime/clock.hpp"
 
 #include <caf/actor_system.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
 namespace galaxycache {
+
+/// What a network does to the frames from one member to another. The real one
+/// does no such thing while a connection lasts; who bears it, bears that.
+struct link_faults {
+  /// The chances, from 0 to 1, that a frame is lost, or comes twice.
+  double drop = 0;
+  double duplicate = 0;
+  /// How long a frame is under way: a time drawn from this range, in
+  /// nanoseconds. On the network's clock, which there must be one of.
+  std::chrono::nanoseconds delay_min{0};
+  std::chrono::nanoseconds delay_max{0};
+  /// Whether a frame may overtake an earlier one.
+  bool reorder = false;
+};
 
 /// A network inside one process: universes that join it reach each other by
 /// name, `inproc://NAME`, without sockets. For tests of whole clusters, and
@@ -19,6 +35,10 @@ class network {
 public:
   explicit network(caf::actor_system& system);
 
+  /// One with a clock, for delays, and a seed of its chances.
+  network(caf::actor_system& system, std::shared_ptr<clock> time,
+          std::uint64_t seed);
+
   /// A transport for the universe that goes by this name here. A universe that
   /// listens does so as `inproc://NAME`.
   std::shared_ptr<transport> join(std::string name);
@@ -27,8 +47,21 @@ public:
   /// notice at once.
   void cut(const std::string& a, const std::string& b);
 
-  /// Undoes `cut` and `freeze`: all links are whole.
+  /// What happens to frames from one member to another, connected or not.
+  /// Throws `exception` for a delay on a network without a clock.
+  void set_faults(const std::string& from, const std::string& to,
+                  link_faults faults);
+
+  /// Undoes `cut`, `freeze` and `set_faults`: all links are whole.
   void heal();
+
+  /// Takes a member off the network as the end of its process does: nothing
+  /// that it says or is told from now on arrives, and nobody reaches it. Its
+  /// connections break when its universe ends, which must follow.
+  void take_off(const std::string& name);
+
+  /// Undoes that, for the member's next run.
+  void put_back(const std::string& name);
 
   /// Holds back everything from and to a member, as if its process had been
   /// stopped: nobody is told. What is held arrives after `thaw`.

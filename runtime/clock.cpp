@@ -171,4 +171,11 @@ std::size_t manual_clock::pending() const {
   return state_->alarms.size();
 }
 
+std::optional<mono_time> manual_clock::next_alarm() const {
+  std::lock_guard guard{state_->mutex};
+  if (state_->alarms.empty())
+    return std::nullopt;
+  return state_->alarms.begin()->first;
+}
+
 } // namespace galaxycache

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace galaxycache {
 
@@ -64,6 +65,9 @@ public:
 
   /// How many alarms wait.
   std::size_t pending() const;
+
+  /// When the next of them is due.
+  std::optional<mono_time> next_alarm() const;
 
 private:
   struct state;
