@@ -86,8 +86,8 @@ app_options options_from(const caf::actor_system_config& cfg) {
                             get("placement", std::string{"rendezvous"}),
                             placements);
   auto segments = get("segments", std::size_t{u.placement.segments});
-  if (segments == 0 || segments > 100'000)
-    refuse("segments", "must be from 1 to 100000");
+  if (segments == 0 || segments > segments_max)
+    refuse("segments", "must be from 1 to " + std::to_string(segments_max));
   u.placement.segments = static_cast<std::uint32_t>(segments);
   u.peers.heartbeat_interval = get("heartbeat-interval",
                                    u.peers.heartbeat_interval);

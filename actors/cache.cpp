@@ -2,6 +2,7 @@
 
 #include "galaxycache/actors/loader.hpp"
 #include "galaxycache/runtime/hash.hpp"
+#include "galaxycache/runtime/planted.hpp"
 
 #include <algorithm>
 
@@ -99,13 +100,20 @@ void cache_state::join(flight& f, const ticket& terms, reply to) {
   auto takes_peers = terms.mode == fetch_mode::regular;
   auto& w = f.waiters.emplace_back(std::move(to), takes_peers);
   w.in = &f;
+  w.deadline = terms.deadline;
   w.self = std::prev(f.waiters.end());
-  wheel_->arm(w, terms.deadline);
+  auto late = std::chrono::milliseconds{GALAXYCACHE_PLANTED(late_deadline) ? 20
+                                                                           : 0};
+  wheel_->arm(w, (GALAXYCACHE_PLANTED(inherited_deadline) ? f.deadline
+                                                          : terms.deadline)
+                   + late);
   // Whoever must not wait for a peer needs the local leg, be there another or
   // not; whoever may is content with any.
   auto remote = f.view && f.view->remote_owner(*f.key);
   if (!takes_peers || !remote) {
-    if (!f.local.active())
+    if (GALAXYCACHE_PLANTED(waits_for_peer_phase) && f.peer.active())
+      return rearm();
+    if (!f.local.active() || GALAXYCACHE_PLANTED(load_twice))
       start_leg(f, leg_kind::local);
   } else if (!f.peer.active() && !f.local.active()) {
     start_leg(f, leg_kind::peer);
@@ -133,7 +141,10 @@ void cache_state::answer_now(reply& to, const failure& why) {
 /// The waiter's own deadline has passed.
 void cache_state::leave(waiter& w) {
   auto& f = *w.in;
-  answer_now(w.to, failure{errc::deadline_exceeded, {}});
+  if (GALAXYCACHE_PLANTED(leaked_waiter))
+    w.to.deliver(failure{errc::deadline_exceeded, {}});
+  else
+    answer_now(w.to, failure{errc::deadline_exceeded, {}});
   f.waiters.erase(w.self);
   if (f.waiters.empty())
     ask_to_stop(f);
@@ -146,10 +157,11 @@ cache_state::flight& cache_state::begin_flight(std::string key,
   auto [i, added] = flights_.try_emplace(std::move(key));
   auto& f = i->second;
   f.key = &i->first;
+  f.began = time().now();
   f.deadline = terms.deadline;
   f.gutter = terms.gutter;
   f.view = galaxy().home->view.get();
-  wheel_->arm(f, time().now() + check_up_interval);
+  wheel_->arm(f, f.began + check_up_interval);
   cell_->flights.store(flights_.size(), std::memory_order_relaxed);
   cell_->count.add(counter::coalesced_loads);
   return f;
@@ -234,6 +246,8 @@ void cache_state::land(flight& f, leg_kind kind, landed& result) {
       return start_leg(f, kind);
     return land_failure(f, kind, result.outcome.error());
   }
+  if (GALAXYCACHE_PLANTED(cached_absence) && kind == leg_kind::local)
+    cell_->memory.put_main(*f.key, value{}, never_expires);
   // A peer's not found is for those that asked for a peer.
   for (auto i = f.waiters.begin(); i != f.waiters.end();) {
     auto& w = *i++;
@@ -283,6 +297,10 @@ void cache_state::land_failure(flight& f, leg_kind kind, const failure& why) {
                     || why.code == errc::overloaded;
     if (!no_fault)
       count.add(counter::peer_load_errors);
+    if (GALAXYCACHE_PLANTED(no_fallback))
+      return fail_all(f, why);
+    if (why.code == errc::deadline_exceeded && deserves_patience(f))
+      return start_leg(f, leg_kind::peer);
     if (!f.local.active() && !f.waiters.empty())
       return start_leg(f, leg_kind::local);
     return close_if_done(f);
@@ -290,6 +308,22 @@ void cache_state::land_failure(flight& f, leg_kind kind, const failure& why) {
   if (why.code != errc::overloaded)
     count.add(counter::backend_load_errors);
   fail_all(f, why);
+}
+
+/// The owner was given up because the get that began the flight had little
+/// time. Whether somebody has joined who has much more of it, and the owner may
+/// be asked once more.
+bool cache_state::deserves_patience(flight& f) {
+  auto latest = f.deadline;
+  for (auto& w : f.waiters)
+    if (w.takes_peers)
+      latest = std::max(latest, w.deadline);
+  auto had = f.deadline - f.began;
+  if (f.asked_again || f.local.active() || latest - time().now() < 2 * had)
+    return false;
+  f.asked_again = true;
+  f.deadline = latest;
+  return true;
 }
 
 void cache_state::answer_all(flight& f, const answer& x, counter served) {
@@ -314,6 +348,8 @@ void cache_state::fail_all(flight& f, const failure& why) {
 
 void cache_state::close_if_done(flight& f) {
   if (f.peer.active() || f.local.active())
+    return;
+  if (GALAXYCACHE_PLANTED(leaked_flight) && f.key->back() == '7')
     return;
   flights_.erase(flights_.find(std::string_view{*f.key}));
   cell_->flights.store(flights_.size(), std::memory_order_relaxed);

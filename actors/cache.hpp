@@ -67,6 +67,7 @@ private:
     }
 
     reply to;
+    mono_time deadline{};
     /// Whether the get may wait for a peer.
     bool takes_peers;
     flight* in = nullptr;
@@ -94,7 +95,9 @@ private:
     std::list<waiter> waiters;
     leg peer;
     leg local;
+    mono_time began{};
     mono_time deadline{}; // of the get that began it
+    bool asked_again = false;
     bool gutter = false;
     /// The ring as it was when the flight began.
     std::shared_ptr<const ring_view> view;
@@ -138,6 +141,7 @@ private:
   void land(flight& f, leg_kind kind, landed& result);
   void land_value(flight& f, leg_kind kind, landed& result);
   void land_failure(flight& f, leg_kind kind, const failure& why);
+  bool deserves_patience(flight& f);
   void answer_all(flight& f, const answer& x, counter served);
   void fail_all(flight& f, const failure& why);
   void close_if_done(flight& f);

@@ -3,6 +3,7 @@
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/caf/handshake.hpp"
 #include "galaxycache/runtime/caf/startup.hpp"
+#include "galaxycache/runtime/caf/system_end.hpp"
 #include "galaxycache/runtime/port_probe.hpp"
 #include "galaxycache/runtime/worker_pool.hpp"
 
@@ -39,7 +40,9 @@ void report(const peer_actor& peer, std::uint64_t attempt, failure why) {
   post(peer, connection{attempt, {}, std::move(why)});
 }
 
-/// Lives for one connection attempt.
+/// Lives for one connection attempt, at most `connect_patience`. Not hidden:
+/// CAF 0.17 never gets to the end of its destruction if its middleman connects
+/// when that begins, so the system has to wait for this actor.
 void dial(caf::event_based_actor* self, caf::io::middleman_actor middleman,
           peer_actor peer, std::uint64_t attempt, std::string host,
           std::uint16_t port) {
@@ -131,9 +134,9 @@ public:
     if (auto* why = std::get_if<failure>(&found_))
       report(peer, order_.attempt, std::move(*why));
     else
-      system_.spawn<caf::hidden>(dial, system_.middleman().actor_handle(), peer,
-                                 order_.attempt, std::get<std::string>(found_),
-                                 order_.where.port);
+      system_.spawn(dial, system_.middleman().actor_handle(), peer,
+                    order_.attempt, std::get<std::string>(found_),
+                    order_.where.port);
     if (again)
       pool_.submit(std::make_unique<probe_job>(system_, pool_, book_, peer));
   }
@@ -205,6 +208,11 @@ public:
         std::make_unique<probe_job>(system_, probes_, orders_, peer));
   }
 
+  /// The system goes: nobody may be dialled any more.
+  void end() {
+    probes_.stop(std::chrono::nanoseconds{0});
+  }
+
 private:
   static failure no_middleman() {
     return {errc::invalid_argument,
@@ -238,7 +246,12 @@ private:
 std::shared_ptr<transport>
 make_caf_transport(caf::actor_system& system,
                    std::shared_ptr<const log> lines) {
-  return std::make_shared<caf_transport>(system, std::move(lines));
+  auto result = std::make_shared<caf_transport>(system, std::move(lines));
+  at_system_end(system, [weak = std::weak_ptr<caf_transport>{result}] {
+    if (auto strong = weak.lock())
+      strong->end();
+  });
+  return result;
 }
 
 } // namespace galaxycache

@@ -2,6 +2,7 @@
 
 #include "galaxycache/runtime/caf/system_end.hpp"
 #include "galaxycache/runtime/hash.hpp"
+#include "galaxycache/runtime/planted.hpp"
 #include "galaxycache/runtime/random.hpp"
 
 #include <algorithm>
@@ -131,7 +132,8 @@ make_shards(std::size_t capacity_bytes, const galaxy_options& options) {
   shard::settings each;
   each.capacity_bytes = capacity_bytes / count;
   each.hot_ratio = options.hot_ratio;
-  each.candidates_max = (options.candidates_max + count - 1) / count;
+  each.candidates_max = options.candidates_max / count
+                        + (options.candidates_max % count != 0 ? 1 : 0);
   each.reset_idle_stats = options.reset_idle_stats;
   each.promote = options.promote ? options.promote : make_qps_promoter();
   std::vector<std::unique_ptr<shard_cell>> result;
@@ -171,6 +173,12 @@ std::size_t galaxy_core::shard_of(std::string_view key) const noexcept {
   return shards.size() == 1 ? 0 : hash64(key, shard_seed) % shards.size();
 }
 
+value galaxy_core::owner_of(std::string_view key) const {
+  auto view = home->view.get();
+  auto owner = view ? view->owner_id(key) : value{};
+  return owner.empty() ? home->self_id : owner;
+}
+
 std::optional<answer> galaxy_core::look_up(shard_cell& cell,
                                            std::string_view key) const {
   auto hit = cell.memory.find(key, *home->time);
@@ -179,15 +187,15 @@ std::optional<answer> galaxy_core::look_up(shard_cell& cell,
   answer result;
   result.data = std::move(hit->data);
   result.expiry = hit->expiry;
+  // A value in the main cache may be there for an owner that was down.
+  result.owner = owner_of(key);
   if (hit->where == cache_kind::main) {
     cell.count.add(counter::maincache_hits);
     result.level = hit_level::main;
-    result.owner = home->self_id;
   } else {
-    cell.count.add(counter::hotcache_hits);
+    cell.count.add(counter::hotcache_hits,
+                   GALAXYCACHE_PLANTED(hit_counted_twice) ? 2 : 1);
     result.level = hit_level::hot;
-    if (auto view = home->view.get())
-      result.owner = view->owner_id(key);
   }
   return result;
 }
@@ -209,23 +217,33 @@ galaxy_core::answer_at_once(shard_cell& cell, std::string_view key,
   return std::nullopt;
 }
 
-std::variant<std::shared_ptr<const cache_entrance>, failure>
-galaxy_core::admit(shard_cell& cell, std::size_t gets) const {
+galaxy_core::admission galaxy_core::admit_some(shard_cell& cell,
+                                               std::size_t gets) const {
   cell.count.add(counter::loads, gets);
-  auto entrance = cell.entrance.get();
-  failure why;
-  if (!entrance) {
-    why.code = errc::unavailable;
-    why.reason = failed ? "the galaxy has failed" : "the galaxy is not running";
-  } else if (!entrance->waiters->try_enter(gets)) {
-    why.code = errc::overloaded;
-    why.reason = std::to_string(entrance->waiters->limit()) + " gets wait";
-    cell.count.add(counter::overloaded, gets);
-  } else {
-    return entrance;
+  admission result{cell.entrance.get(), 0, {}};
+  if (!result.entrance) {
+    result.why = {errc::unavailable, failed ? "the galaxy has failed"
+                                            : "the galaxy is not running"};
+    cell.count.add(counter::failed, gets);
+    return result;
   }
-  cell.count.add(counter::failed, gets);
-  return why;
+  auto& waiters = *result.entrance->waiters;
+  result.gets = waiters.enter_some(gets);
+  if (auto refused = gets - result.gets; refused > 0) {
+    result.why = {errc::overloaded,
+                  std::to_string(waiters.limit()) + " gets wait"};
+    cell.count.add(counter::overloaded, refused);
+    cell.count.add(counter::failed, refused);
+  }
+  return result;
+}
+
+std::variant<std::shared_ptr<const cache_entrance>, failure>
+galaxy_core::admit(shard_cell& cell) const {
+  auto result = admit_some(cell, 1);
+  if (result.gets == 0)
+    return std::move(result.why);
+  return std::move(result.entrance);
 }
 
 mono_time galaxy_core::deadline_for(const get_options& asked) const noexcept {

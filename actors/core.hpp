@@ -156,6 +156,9 @@ public:
     return *shards[shard_of(key)];
   }
 
+  /// The id of the universe that owns a key now: this one if nobody does.
+  value owner_of(std::string_view key) const;
+
   /// The answer from this process's memory, counted as a hit if there is one.
   std::optional<answer> look_up(shard_cell& cell, std::string_view key) const;
 
@@ -164,9 +167,20 @@ public:
   std::optional<std::variant<answer, failure>>
   answer_at_once(shard_cell& cell, std::string_view key, fetch_mode mode) const;
 
-  /// Lets `gets` gets in to the cache actor of a shard, or says why not.
+  /// The way to the cache actor of a shard and how many gets have been let in
+  /// to it; if not all, why not.
+  struct admission {
+    std::shared_ptr<const cache_entrance> entrance;
+    std::size_t gets = 0;
+    failure why;
+  };
+
+  /// Lets as many of `gets` gets in as there is room for.
+  admission admit_some(shard_cell& cell, std::size_t gets) const;
+
+  /// Lets a get in, or says why not.
   std::variant<std::shared_ptr<const cache_entrance>, failure>
-  admit(shard_cell& cell, std::size_t gets = 1) const;
+  admit(shard_cell& cell) const;
 
   /// The deadline of a get with these options that comes now.
   mono_time deadline_for(const get_options& options) const noexcept;

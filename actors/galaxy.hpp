@@ -16,6 +16,12 @@ namespace galaxycache {
 
 class galaxy_core;
 
+namespace testing {
+
+class inspection;
+
+} // namespace testing
+
 /// A key space, as its users see it. A handle: cheap to copy, and any thread
 /// may use it. It does not keep the universe running; once that has stopped,
 /// gets are answered `draining` or `unavailable`.
@@ -92,6 +98,8 @@ public:
   galaxy_stats stats() const;
 
 private:
+  friend class testing::inspection;
+
   /// Whom to ask for what this process does not hold, and how; counted in.
   struct way_on {
     cache_actor cache;

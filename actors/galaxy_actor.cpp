@@ -27,7 +27,8 @@ cache_actor spawn_cache(const std::shared_ptr<galaxy_core>& galaxy,
   auto entrance = std::make_shared<cache_entrance>();
   auto limit = galaxy->options.waiters_max;
   auto shards = galaxy->shards.size();
-  entrance->waiters = std::make_shared<gate>((limit + shards - 1) / shards);
+  entrance->waiters
+    = std::make_shared<gate>(limit / shards + (limit % shards != 0 ? 1 : 0));
   auto handle = galaxy->home->system.spawn<caf::hidden>(
     cache, cache_config{galaxy, shard, entrance->waiters,
                         universe_core::presence{galaxy->home}});

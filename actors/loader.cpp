@@ -1,5 +1,7 @@
 #include "galaxycache/actors/loader.hpp"
 
+#include "galaxycache/runtime/planted.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -183,6 +185,8 @@ void loader_state::peek_previous_owner() {
       limit_lifetime(outcome.content(), options.peek_ttl.sets_limit()
                                           ? options.peek_ttl
                                           : options.get_ttl);
+      if (GALAXYCACHE_PLANTED(peeked_forever))
+        outcome.content().expiry = never_expires;
       finish(std::move(outcome), hit_level::peek);
       return;
     }
@@ -210,8 +214,12 @@ void loader_state::call_backend() {
                     hit_level::miss);
     auto job = std::make_unique<backend_job>(queue, *pooled, self_, order_,
                                              stop_.get_token());
-    if (!galaxy.workers->submit(std::move(job)))
-      finish(failure{errc::draining, {}}, hit_level::miss);
+    if (galaxy.workers->submit(std::move(job)))
+      return;
+    auto draining = galaxy.home->phase != life::serving;
+    finish(draining ? failure{errc::draining, {}}
+                    : failure{errc::overloaded, "there are no more threads"},
+           hit_level::miss);
     return;
   }
   request(self_, std::get<backend_actor>(galaxy.source.how()), load_atom_v,
@@ -272,8 +280,9 @@ void loader_state::finish(load_result outcome, hit_level level) {
   result.serial = order_.serial;
   result.outcome = std::move(outcome);
   result.level = level;
-  result.owner = level == hit_level::peer ? asked_id_
-                                          : config_.galaxy->home->self_id;
+  result.owner = level == hit_level::peer
+                   ? asked_id_
+                   : config_.galaxy->owner_of(order_.key);
   order_.view.reset();
   stop_ = std::stop_source{std::nostopstate};
   send_to(self_, config_.cache, std::move(result));

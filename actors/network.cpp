@@ -303,7 +303,9 @@ network::network(caf::actor_system& system) : network(system, nullptr, 0) {
 
 network::network(caf::actor_system& system, std::shared_ptr<clock> time,
                  std::uint64_t seed)
-  : state_(std::make_shared<state>(system, std::move(time), seed)) {
+  // Not with make_shared: what waits for the system's end holds a weak pointer,
+  // which must not hold the memory.
+  : state_(new state(system, std::move(time), seed)) {
   // The links are hidden, so a system that goes has to be made to end them.
   at_system_end(system, [weak = std::weak_ptr<state>{state_}] {
     if (auto strong = weak.lock())

@@ -1,5 +1,7 @@
 #include "galaxycache/actors/peer.hpp"
 
+#include "galaxycache/runtime/planted.hpp"
+
 #include <algorithm>
 
 namespace galaxycache {
@@ -47,9 +49,7 @@ result<load_result> peer_link_state::ask(fetch wanted) {
   if (wanted.deadline <= now)
     return load_result{errc::deadline_exceeded};
   auto key_bytes = wanted.key.size();
-  // Those that were given up before they could be sent count, too.
   if (waiting_.size() >= config_.options.fetches_max
-      || unsent_.size() >= config_.options.fetches_max
       || waiting_bytes_ + key_bytes > config_.options.fetch_bytes_max)
     return load_result{failure{errc::overloaded, "too many fetches wait"}};
   auto id = ++fetches_begun_;
@@ -60,7 +60,7 @@ result<load_result> peer_link_state::ask(fetch wanted) {
   w.key_bytes = key_bytes;
   waiting_bytes_ += key_bytes;
   wheel_->arm(w, wanted.deadline);
-  unsent_.emplace_back(id, std::move(wanted));
+  unsent_.emplace(id, std::move(wanted));
   // What else waits in the mailbox leaves in the same batch.
   if (greeted_ && !flush_asked_) {
     flush_asked_ = true;
@@ -86,8 +86,6 @@ void peer_link_state::flush() {
     bytes = 0;
   };
   for (auto& [id, wanted] : std::exchange(unsent_, {})) {
-    if (waiting_.count(id) == 0)
-      continue; // given up meanwhile
     if (batch.fetches.size() == wire::batch_items_max
         || bytes >= wire::batch_bytes_max)
       leave();
@@ -110,6 +108,7 @@ void peer_link_state::answer(std::uint64_t id, load_result outcome) {
   if (i == waiting_.end())
     return; // given up, or answered twice
   waiting_bytes_ -= i->second.key_bytes;
+  unsent_.erase(id); // if it is given up before it was sent
   i->second.to.deliver(std::move(outcome));
   waiting_.erase(i);
 }
@@ -159,6 +158,8 @@ void peer_link_state::watch_server() {
   monitors_.watch(self_, server_, [this, address](const caf::error&) {
     if (watched_ == address)
       watched_ = {};
+    if (GALAXYCACHE_PLANTED(missed_down_message))
+      return;
     if (server_ && caf::actor_cast<caf::actor_addr>(server_) == address)
       lost({errc::peer_failed, "the connection broke"});
   });
@@ -205,6 +206,8 @@ void peer_link_state::lost(const failure& why) {
   pause = std::min(pause, options.reconnect_max);
   ++failures_;
   auto early = random_.below(static_cast<std::uint64_t>(pause.count() / 2));
+  if (GALAXYCACHE_PLANTED(no_reconnect) && failures_ > 3)
+    pause = std::chrono::hours{24};
   wheel_->arm(connection_alarm_,
               time().now() + pause - nanoseconds{static_cast<long>(early)});
   rearm();
@@ -286,7 +289,11 @@ void peer_link_state::fetched(wire::fetched_batch& x,
     if (item.code != errc::none)
       answer(item.id, failure{item.code, std::move(item.reason)});
     else if (item.body < bodies.size())
-      answer(item.id, loaded{bodies[item.body], item.expiry});
+      answer(
+        item.id,
+        loaded{bodies[GALAXYCACHE_PLANTED(wrong_correlation) ? bodies.size() - 1
+                                                             : item.body],
+               item.expiry});
     else
       answer(item.id, failure{errc::peer_failed, "a value is missing"});
   }

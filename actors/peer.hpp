@@ -9,6 +9,7 @@
 #include "galaxycache/runtime/random.hpp"
 #include "galaxycache/runtime/timer_wheel.hpp"
 
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -117,7 +118,7 @@ private:
 
   std::unordered_map<std::uint64_t, waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
-  std::vector<std::pair<std::uint64_t, fetch>> unsent_;
+  std::map<std::uint64_t, fetch> unsent_;
   bool flush_asked_ = false;
   std::uint64_t fetches_begun_ = 0;
 };

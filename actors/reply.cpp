@@ -1,5 +1,7 @@
 #include "galaxycache/actors/reply.hpp"
 
+#include "galaxycache/runtime/planted.hpp"
+
 namespace galaxycache {
 
 reply::numbered::numbered(cache_actor::pointer self, asker_actor to,
@@ -35,6 +37,8 @@ void reply::numbered::deliver(answered x) {
   if (!to_)
     return;
   x.id = id_;
+  if (GALAXYCACHE_PLANTED(double_answer))
+    send_to(self_, to_, answered{x});
   send_to(self_, std::exchange(to_, {}), std::move(x));
 }
 

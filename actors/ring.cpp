@@ -1,5 +1,7 @@
 #include "galaxycache/actors/ring.hpp"
 
+#include "galaxycache/runtime/planted.hpp"
+
 #include <algorithm>
 #include <set>
 
@@ -179,11 +181,18 @@ std::vector<peer_status> ring_state::list() const {
 
 void ring_state::publish() {
   std::vector<member> members;
+  if (auto view = config_.home->view.get();
+      GALAXYCACHE_PLANTED(wrong_owner_after_leave) && view)
+    members = view->members.members();
   if (self_included_)
     members.push_back(
       {std::string{config_.home->self_id.bytes()}, self_weight_});
   for (auto& [id, x] : remotes_)
     members.push_back({id, x.info.weight});
+  if (GALAXYCACHE_PLANTED(stale_view) && version_ % 2 == 1) {
+    ++version_;
+    return;
+  }
   auto view = std::make_shared<ring_view>();
   view->members = placement{std::move(members), config_.placement};
   for (auto& m : view->members.members()) {

@@ -6,6 +6,7 @@
 #include "galaxycache/runtime/caf/actor.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -46,9 +47,11 @@ private:
     std::uint64_t id = 0;
   };
 
+  /// By the number of the galaxy in the batch, and the shard.
   using question_map
-    = std::map<std::pair<galaxy_core*, std::size_t>, std::vector<question>>;
+    = std::map<std::pair<std::uint32_t, std::size_t>, std::vector<question>>;
 
+  bool is_from_here() const;
   void hear(const frame& x);
   void greeted(const wire::hello& x);
   void serve(client& from, wire::fetch_batch& batch);
@@ -68,6 +71,7 @@ private:
   server_config config_;
   monitors monitors_;
   client_map clients_;
+  std::set<caf::actor_addr> watched_; // those whose end we hear of
   std::unordered_map<std::uint64_t, open_fetch> open_;
   std::uint64_t questions_asked_ = 0;
   bool flush_asked_ = false;

@@ -37,8 +37,10 @@ void check(const universe_options& options) {
                                      + " bytes");
   if (auto why = validate(options.peers))
     refuse(errc::invalid_argument, *why);
-  if (options.placement.segments == 0)
-    refuse(errc::invalid_argument, "placement.segments must be at least 1");
+  if (options.placement.segments == 0
+      || options.placement.segments > segments_max)
+    refuse(errc::invalid_argument, "placement.segments must be from 1 to "
+                                     + std::to_string(segments_max));
   if (options.stop_grace < std::chrono::nanoseconds{0})
     refuse(errc::invalid_argument, "stop_grace must not be negative");
   for (auto& way : options.transports)
@@ -119,9 +121,11 @@ universe::implementation::implementation(caf::actor_system& system,
       refuse(errc::invalid_argument,
              "no transport for '" + options.listen + "'");
   }
-  core = std::make_shared<universe_core>(
+  // Not with make_shared: what waits for the system's end holds a weak pointer,
+  // which must not hold the memory.
+  core = std::shared_ptr<universe_core>(new universe_core(
     system, options.self, options.time ? options.time : make_system_clock(),
-    std::move(lines), options.seed ? *options.seed : random_seed());
+    std::move(lines), options.seed ? *options.seed : random_seed()));
   server = system.spawn<caf::hidden>(
     galaxycache::server, server_config{core, options.peers.fetches_max,
                                        universe_core::presence{core}});

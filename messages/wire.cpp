@@ -64,6 +64,9 @@ void write(const fetch_batch& x, pb::FetchBatch& out) {
 }
 
 std::optional<message> read(pb::FetchBatch& in) {
+  auto most = static_cast<int>(batch_items_max);
+  if (in.fetches_size() > most || in.galaxies_size() > most)
+    return std::nullopt;
   fetch_batch x;
   x.ring_digest = in.ring_digest();
   for (auto& name : *in.mutable_galaxies())
@@ -98,7 +101,9 @@ void write(const fetched_batch& x, pb::FetchedBatch& out) {
   }
 }
 
-fetched_batch read(pb::FetchedBatch& in) {
+std::optional<message> read(pb::FetchedBatch& in) {
+  if (in.fetched_size() > static_cast<int>(batch_items_max))
+    return std::nullopt;
   fetched_batch x;
   for (auto& from : *in.mutable_fetched()) {
     auto& item = x.fetched.emplace_back();

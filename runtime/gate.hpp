@@ -30,6 +30,17 @@ public:
     return true;
   }
 
+  /// Lets in as many of `n` as there is room for and says how many.
+  std::size_t enter_some(std::size_t n) noexcept {
+    auto before = inside_.load(std::memory_order_relaxed);
+    std::size_t some = 0;
+    do
+      some = n < limit_ - before ? n : limit_ - before;
+    while (!inside_.compare_exchange_weak(before, before + some,
+                                          std::memory_order_relaxed));
+    return some;
+  }
+
   void leave(std::size_t n = 1) noexcept {
     inside_.fetch_sub(n, std::memory_order_relaxed);
   }

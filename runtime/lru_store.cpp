@@ -1,3 +1,4 @@
+#include "galaxycache/runtime/planted.hpp"
 #include "galaxycache/runtime/store.hpp"
 
 #include <list>
@@ -78,6 +79,13 @@ public:
     return bytes_;
   }
 
+  std::size_t recount() const override {
+    std::size_t result = 0;
+    for (auto& each : order_)
+      result += weight(each.key, each.content.data);
+    return result;
+  }
+
   std::size_t entries() const noexcept override {
     return index_.size();
   }
@@ -104,7 +112,8 @@ private:
     = sizeof(node) + 2 * sizeof(void*) + 6 * sizeof(void*) + 4 * sizeof(void*);
 
   void remove(node_list::iterator at) {
-    bytes_ -= weight(at->key, at->content.data);
+    bytes_ -= weight(at->key, at->content.data)
+              - GALAXYCACHE_PLANTED(byte_miscount);
     if (at->expiring != expiring_.end())
       expiring_.erase(at->expiring);
     index_.erase(at->key);

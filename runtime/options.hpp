@@ -17,6 +17,10 @@ inline constexpr std::size_t key_bytes_max = 64 * 1024;
 /// with every greeting.
 inline constexpr std::size_t peer_id_bytes_max = 1024;
 
+/// The most points a member may have on a hash ring: two thousand times as many
+/// as galaxycache gives it. More take long to place and balance no better.
+inline constexpr std::uint32_t segments_max = 100'000;
+
 /// How long a value is kept for a peer that is down.
 inline constexpr std::chrono::seconds gutter_ttl_max{10};
 

@@ -1,5 +1,7 @@
 #include "galaxycache/runtime/shard.hpp"
 
+#include "galaxycache/runtime/planted.hpp"
+
 namespace galaxycache {
 
 namespace {
@@ -42,7 +44,9 @@ std::optional<shard::hit> shard::find(std::string_view key, const clock& time) {
   }
   if (found == nullptr)
     return std::nullopt;
-  if (found->expiry != never_expires && expired(found->expiry, time.wall_now()))
+  auto now = time.wall_now()
+             - std::chrono::nanoseconds{GALAXYCACHE_PLANTED(expiry_off_by_one)};
+  if (found->expiry != never_expires && expired(found->expiry, now))
     return std::nullopt;
   if (where == cache_kind::hot)
     found->stats.touch(time.now(), settings_.reset_idle_stats);
@@ -54,6 +58,11 @@ shard::contents shard::stats() const {
   return {{main_->bytes(), main_->entries(), main_evictions_},
           {hot_->bytes(), hot_->entries(), hot_evictions_},
           candidates_->size()};
+}
+
+bool shard::accounts_exactly() const {
+  std::lock_guard guard{mutex_};
+  return main_->bytes() == main_->recount() && hot_->bytes() == hot_->recount();
 }
 
 bool shard::put_main(std::string_view key, const value& data,
@@ -114,7 +123,10 @@ bool shard::put(cache_kind where, std::string_view key, store::entry x) {
 /// Returns whether the entry of `newest` stays.
 bool shard::make_room(std::string_view newest) {
   auto stays = true;
-  while (main_->bytes() + hot_->bytes() > settings_.capacity_bytes) {
+  auto limit
+    = settings_.capacity_bytes
+      + (GALAXYCACHE_PLANTED(over_capacity) ? settings_.capacity_bytes / 8 : 0);
+  while (main_->bytes() + hot_->bytes() > limit) {
     auto hot_share = main_->bytes() / settings_.hot_ratio;
     auto from_hot = hot_->entries() > 0
                     && (hot_->bytes() > hot_share || main_->entries() == 0);

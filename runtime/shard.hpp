@@ -53,6 +53,9 @@ public:
 
   contents stats() const;
 
+  /// Whether what is accounted is what the entries add up to.
+  bool accounts_exactly() const;
+
   // -- for the shard's cache actor --------------------------------------------
 
   /// Puts a value that this process answers for into the main cache. Returns

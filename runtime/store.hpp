@@ -63,6 +63,9 @@ public:
 
   virtual std::size_t entries() const noexcept = 0;
 
+  /// The same as `bytes`, added up entry by entry: to check it.
+  virtual std::size_t recount() const = 0;
+
   /// What an entry with this key and value weighs: both, and the overhead.
   virtual std::size_t weight(std::string_view key,
                              const value& data) const noexcept = 0;

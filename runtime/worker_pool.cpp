@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -90,8 +91,16 @@ bool worker_pool::submit(std::unique_ptr<job> work) {
     return false;
   s.queue.push_back(std::move(work));
   if (s.idle < s.queue.size() && s.alive < threads_max_) {
-    ++s.alive;
-    s.threads.emplace_back([shared = shared_] { shared->work(); });
+    try {
+      s.threads.emplace_back([shared = shared_] { shared->work(); });
+      ++s.alive; // before it can look: it waits for the lock
+    } catch (const std::system_error&) {
+      // The system has no more threads. Those there are do the work.
+      if (s.alive == 0) {
+        s.queue.pop_back();
+        return false;
+      }
+    }
   }
   guard.unlock();
   s.work_added.notify_one();

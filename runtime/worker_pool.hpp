@@ -32,7 +32,8 @@ public:
   /// Stops at once: as `stop` with no patience.
   ~worker_pool();
 
-  /// Returns false, and drops the job, once the pool is stopped.
+  /// Returns false, and drops the job, once the pool is stopped, or if the
+  /// system has no thread for it.
   bool submit(std::unique_ptr<job> work);
 
   /// Drops all jobs that have not begun and waits up to `patience` for those

@@ -252,4 +252,16 @@ BOOST_AUTO_TEST_CASE(a_peek_neither_waits_nor_loads) {
   BOOST_TEST(source->calls() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(the_largest_of_bounds_are_no_bounds) {
+  galaxy_options options;
+  options.shards = 8;
+  options.waiters_max = SIZE_MAX;
+  options.candidates_max = SIZE_MAX;
+  options.loads_max = SIZE_MAX;
+  scripted_backend source{backend_kind::actor};
+  flight_rig rig{source, options};
+  for (int i = 0; i < 20; ++i)
+    BOOST_TEST(rig.get("key " + std::to_string(i)).second == errc::none);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

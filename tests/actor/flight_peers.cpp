@@ -109,6 +109,41 @@ BOOST_AUTO_TEST_CASE(an_attempt_at_the_owner_has_a_third_of_what_is_left) {
   BOOST_TEST((all.peer.last().deadline - all.time->now() == 300ms));
 }
 
+BOOST_AUTO_TEST_CASE(
+  who_joins_a_flight_of_little_time_has_the_owner_asked_again) {
+  two_members all;
+  all.peer.hold();
+  all.rig.ask("key", {fetch_mode::regular, 30ms});
+  eventually([&] { return all.peer->held() == 1; });
+  all.rig.ask("key", {fetch_mode::regular, 5s});
+  all.await_waiters(2);
+  // The owner's time for the first is over: so would say the peer actor.
+  auto first = std::make_shared<std::atomic<bool>>(true);
+  all.peer->react([first](auto, auto&) -> load_result {
+    if (first->exchange(false))
+      return failure{errc::deadline_exceeded, "slow"};
+    return value::take("from the peer");
+  });
+  all.peer.release();
+  all.rig.await_answers();
+  BOOST_TEST(all.peer->calls() == 2u);
+  BOOST_TEST((all.peer.last().deadline - all.time->now() == 1s));
+  BOOST_TEST(all.bytes(1) == "from the peer");
+  BOOST_TEST(all.source->calls() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(an_owner_that_is_slow_twice_is_not_asked_a_third_time) {
+  two_members all;
+  all.peer->react([](auto, auto&) {
+    return failure{errc::deadline_exceeded, "slow"};
+  });
+  for (int i = 0; i < 2; ++i)
+    all.rig.ask("key", {fetch_mode::regular, i == 0 ? 30ms : 5s});
+  all.rig.await_answers();
+  BOOST_TEST(all.peer->calls() <= 2u);
+  BOOST_TEST(all.rig.book->at(1).content.level == hit_level::backend);
+}
+
 BOOST_AUTO_TEST_CASE(a_get_without_peer_backend_never_waits_for_the_peer) {
   two_members all;
   all.peer.hold();

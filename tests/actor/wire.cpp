@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(batches_of_fetches_come_back_as_they_were) {
   x.fetches.push_back({0, 0, "", fetch_mode::peek, 0s, false});
   x.fetches.push_back({most<std::uint64_t>, 2, all_bytes(),
                        fetch_mode::no_peer_backend, budget_max, true});
-  for (std::uint64_t i = 0; i < 10'000; ++i)
+  for (std::uint64_t i = 0; i < 1000; ++i)
     x.fetches.push_back({i, 1, std::to_string(i), fetch_mode::peek, 1us, true});
   auto back = pass(x);
   BOOST_TEST(back.ring_digest == x.ring_digest);
@@ -378,6 +378,21 @@ BOOST_AUTO_TEST_CASE(headers_with_errors_do_no_harm) {
     }
     try_decode(input);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_has_its_bound_on_both_sides) {
+  wire::fetch_batch fetches;
+  fetches.galaxies = {"g"};
+  wire::fetched_batch answers;
+  for (std::size_t i = 0; i <= wire::batch_items_max; ++i) {
+    auto fits = i <= wire::batch_items_max;
+    BOOST_TEST(wire::decode(wire::encode(fetches)).has_value() == fits);
+    BOOST_TEST(wire::decode(wire::encode(answers)).has_value() == fits);
+    fetches.fetches.emplace_back();
+    answers.fetched.emplace_back();
+  }
+  BOOST_TEST(!wire::decode(wire::encode(fetches)));
+  BOOST_TEST(!wire::decode(wire::encode(answers)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

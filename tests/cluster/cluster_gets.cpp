@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(without_the_peers_backend_the_own_one_is_asked) {
   auto key = rig.key_of(1);
   auto got = rig.get(0, key, in_mode(fetch_mode::no_peer_backend));
   BOOST_TEST(got.content.level == hit_level::backend);
-  BOOST_TEST(got.content.owner.bytes() == "node0");
+  BOOST_TEST(got.content.owner.bytes() == "node1");
   BOOST_TEST(rig[1].source->calls() == 0u);
   BOOST_TEST(rig.get(0, key).content.level == hit_level::main);
 }

@@ -5,9 +5,13 @@
 #include "fixtures/node.hpp"
 #include "fixtures/waiting.hpp"
 
+#include "galaxycache/galaxycache.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <memory>
+#include <optional>
+#include <thread>
 
 using namespace galaxycache;
 using namespace galaxycache::testing;
@@ -115,6 +119,27 @@ void await_owner(trio& ring, node& asker, const std::string& owner) {
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(processes)
+
+// CAF's middleman must not be held on to by what dials and probes.
+BOOST_AUTO_TEST_CASE(a_system_may_go_before_its_universe_whatever_is_dialled) {
+  node other{"other"};
+  for (auto listens : {true, false})
+    for (int round = 0; round < 12; ++round) {
+      config cfg;
+      std::optional<caf::actor_system> system;
+      system.emplace(cfg);
+      universe_options options;
+      options.self = "here";
+      options.listen = listens ? "caf://127.0.0.1:0" : "";
+      options.verbosity = log_level::off;
+      universe here{*system, options};
+      here.set_peers({{"other", other.uri()}});
+      std::this_thread::sleep_for(
+        std::chrono::milliseconds{round < 11 ? round : 300});
+      system.reset();
+      BOOST_TEST(here.actors_alive() == 0u);
+    }
+}
 
 BOOST_AUTO_TEST_CASE(three_nodes_load_each_key_once_and_answer_each_other) {
   trio ring;

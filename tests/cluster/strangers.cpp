@@ -325,6 +325,11 @@ public:
     say(frame_of(x));
   }
 
+  /// Sends the server what only its own universe may, signed and not.
+  void order_stop() {
+    post(actor_, stop_atom_v);
+  }
+
   void greet(const std::string& to) {
     wire::hello hello;
     hello.id = "caller";
@@ -394,6 +399,12 @@ private:
           heard->messages.push_back(*message);
       },
       [=](put_atom, frame& x) { send_to(self, server, std::move(x)); },
+      [=](stop_atom) {
+        auto anybody = caf::actor_cast<caf::actor>(server);
+        send_to(self, anybody, stop_atom_v);
+        post(anybody, stop_atom_v);
+        send_to(self, anybody, drain_atom_v);
+      },
     };
   }
 
@@ -867,16 +878,20 @@ BOOST_FIXTURE_TEST_CASE(whoever_does_not_greet_gets_nothing, caf_rig) {
   BOOST_TEST(self.loads() == 0u);
 }
 
-BOOST_FIXTURE_TEST_CASE(every_fetch_of_a_huge_batch_is_answered_once, caf_rig) {
+BOOST_FIXTURE_TEST_CASE(every_fetch_of_many_batches_is_answered_once, caf_rig) {
   node self{"self"};
   caller rude{system, self.uri()};
   rude.greet("self");
-  constexpr std::size_t count = 10'000;
+  constexpr std::size_t count = 10 * wire::batch_items_max;
   wire::fetch_batch batch;
   batch.galaxies = {"things"};
-  for (std::size_t i = 0; i < count; ++i)
+  for (std::size_t i = 0; i < count; ++i) {
     batch.fetches.push_back(fetch_of(i, "key" + std::to_string(i)));
-  rude.say(batch);
+    if (batch.fetches.size() == wire::batch_items_max) {
+      rude.say(batch);
+      batch.fetches.clear();
+    }
+  }
   eventually([&] { return rude.answers().size() >= count; });
   rude.await_pong();
   std::set<std::uint64_t> ids;
@@ -886,6 +901,35 @@ BOOST_FIXTURE_TEST_CASE(every_fetch_of_a_huge_batch_is_answered_once, caf_rig) {
   }
   BOOST_TEST(ids.size() == count);
   BOOST_TEST(rude.answers().size() == count);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_batch_larger_than_may_be_is_no_message, caf_rig) {
+  node self{"self"};
+  caller rude{system, self.uri()};
+  rude.greet("self");
+  wire::fetch_batch batch;
+  batch.galaxies = {"things"};
+  for (std::size_t i = 0; i <= wire::batch_items_max; ++i)
+    batch.fetches.push_back(fetch_of(i, "k"));
+  rude.say(batch);
+  rude.await_pong();
+  BOOST_TEST(rude.answers().empty());
+  BOOST_TEST(self.loads() == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stranger_cannot_stop_a_universe, caf_rig) {
+  node self{"self"};
+  caller rude{system, self.uri()};
+  rude.greet("self");
+  rude.order_stop();
+  rude.await_pong();
+  BOOST_TEST(self.get("key").code == errc::none);
+  // Nor does it count how often somebody comes and goes.
+  for (int i = 0; i < 100; ++i) {
+    rude.say(wire::goodbye{});
+    rude.greet("self");
+  }
+  rude.await_pong();
 }
 
 BOOST_FIXTURE_TEST_CASE(odd_fetches_are_answered_all_the_same, caf_rig) {

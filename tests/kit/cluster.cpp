@@ -1,5 +1,6 @@
 #include "galaxycache/testing/cluster.hpp"
 
+#include "galaxycache/actors/core.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/caf/startup.hpp"
 #include "galaxycache/runtime/caf/stepper.hpp"
@@ -236,6 +237,14 @@ struct get_book {
     return gets.at(id - first);
   }
 
+  /// What is to be asked, once.
+  entry take(std::size_t id) {
+    std::lock_guard guard{mutex};
+    auto& x = at(id);
+    entry result{x.result, std::exchange(x.whom, std::nullopt)};
+    return result;
+  }
+
   void close(std::size_t id, mono_time now, const answer& content,
              const failure& why) {
     std::function<void(const outcome&)> tell;
@@ -270,23 +279,37 @@ caf::behavior client(caf::event_based_actor* self,
   harden(self, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a client crashed"});
   });
-  return {[=](get_atom, std::uint64_t id) {
-    std::optional<galaxy> whom;
-    std::string key;
-    get_options options;
-    {
-      std::lock_guard guard{book->mutex};
-      auto& x = book->at(id);
-      whom = std::exchange(x.whom, std::nullopt);
-      key = x.result.key;
-      options = x.result.options;
-    }
-    whom->get(self, key, options)
-      .then([=](const answer& x) { book->close(id, time->now(), x, {}); },
-            [=](const caf::error& why) {
+  return {
+    [=](get_atom, std::uint64_t id) {
+      auto x = book->take(id);
+      x.whom->get(self, x.result.key, x.result.options)
+        .then([=](const answer& a) { book->close(id, time->now(), a, {}); },
+              [=](const caf::error& why) {
+                book->close(id, time->now(), {}, failure_of(why));
+              });
+    },
+    [=](get_atom, std::uint64_t first, std::uint64_t count) {
+      std::vector<std::string> keys;
+      std::optional<get_book::entry> any;
+      for (auto id = first; id < first + count; ++id) {
+        any = book->take(id);
+        keys.push_back(any->result.key);
+      }
+      if (!any)
+        return;
+      any->whom->get_many(self, std::move(keys), any->result.options)
+        .then(
+          [=](const std::vector<get_result>& all) {
+            for (std::uint64_t i = 0; i < all.size(); ++i)
+              book->close(first + i, time->now(), all[i].content,
+                          {all[i].error, all[i].reason});
+          },
+          [=](const caf::error& why) {
+            for (auto id = first; id < first + count; ++id)
               book->close(id, time->now(), {}, failure_of(why));
-            });
-  }};
+          });
+    },
+  };
 }
 
 } // namespace
@@ -484,25 +507,25 @@ struct cluster::implementation {
 
   // -- gets -------------------------------------------------------------------
 
-  std::size_t ask(std::size_t i, const std::string& name,
-                  const std::string& key, const get_options& how) {
+  /// Writes gets into the book and returns the number of the first.
+  std::size_t open(std::size_t i, const std::string& name,
+                   const std::vector<std::string>& keys,
+                   const get_options& how) {
     auto whom = live(i).home->find_galaxy(name);
     if (!whom)
       throw std::logic_error{"there is no galaxy '" + name + "'"};
-    std::size_t id = 0;
-    {
-      std::lock_guard guard{gets->mutex};
-      id = gets->first + gets->gets.size();
+    std::lock_guard guard{gets->mutex};
+    auto id = gets->first + gets->gets.size();
+    for (auto& key : keys) {
       get_book::entry x;
       x.result.node = i;
       x.result.galaxy = name;
       x.result.key = key;
       x.result.options = how;
       x.result.asked = time->now();
-      x.whom = std::move(whom);
+      x.whom = whom;
       gets->gets.push_back(std::move(x));
     }
-    post(asker, get_atom_v, std::uint64_t{id});
     return id;
   }
 
@@ -595,7 +618,17 @@ outcome cluster::get(std::size_t node, const std::string& galaxy,
 
 std::size_t cluster::ask(std::size_t node, const std::string& galaxy,
                          const std::string& key, const get_options& options) {
-  return impl_->ask(node, galaxy, key, options);
+  auto id = impl_->open(node, galaxy, {key}, options);
+  post(impl_->asker, get_atom_v, std::uint64_t{id});
+  return id;
+}
+
+std::size_t cluster::ask_many(std::size_t node, const std::string& galaxy,
+                              const std::vector<std::string>& keys,
+                              const get_options& options) {
+  auto id = impl_->open(node, galaxy, keys, options);
+  post(impl_->asker, get_atom_v, std::uint64_t{id}, std::uint64_t{keys.size()});
+  return id;
 }
 
 const outcome& cluster::result(std::size_t id) const {
@@ -733,6 +766,21 @@ galaxy cluster::galaxy_of(std::size_t node, const std::string& name) {
   if (!result)
     throw std::logic_error{"there is no galaxy '" + name + "'"};
   return *result;
+}
+
+/// What only tests may see.
+class inspection {
+public:
+  static const galaxy_core& of(const galaxy& x) {
+    return *x.core_;
+  }
+};
+
+bool cluster::accounts_exactly(std::size_t node, const std::string& galaxy) {
+  auto whom = galaxy_of(node, galaxy);
+  return std::ranges::all_of(inspection::of(whom).shards, [](auto& cell) {
+    return cell->memory.accounts_exactly();
+  });
 }
 
 peer_info cluster::member(std::size_t node) {

@@ -164,6 +164,12 @@ public:
   /// Called with every get that is over.
   void on_answer(std::function<void(const outcome&)> f);
 
+  /// Begins a `get_many`. Each key is a get of its own here, numbered from what
+  /// is returned on.
+  std::size_t ask_many(std::size_t node, const std::string& galaxy,
+                       const std::vector<std::string>& keys,
+                       const get_options& options = {});
+
   // -- time -------------------------------------------------------------------
 
   /// Virtual time; the same on all nodes.
@@ -236,6 +242,9 @@ public:
 
   /// A galaxy of a node that lives.
   galaxy galaxy_of(std::size_t node, const std::string& name);
+
+  /// Whether the bytes that a galaxy accounts are what its entries add up to.
+  bool accounts_exactly(std::size_t node, const std::string& galaxy);
 
   static peer_info member(std::size_t node);
 

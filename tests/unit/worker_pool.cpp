@@ -16,6 +16,29 @@
 using namespace galaxycache;
 using namespace std::chrono_literals;
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#  define CAN_REFUSE_THREADS
+#  include <dlfcn.h>
+#  include <pthread.h>
+
+namespace {
+
+std::atomic<bool> refuse_threads{false};
+
+} // namespace
+
+// Stands before the one of the system.
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* how,
+                              void* (*run)(void*), void* with) {
+  if (refuse_threads)
+    return EAGAIN;
+  using function = decltype(&pthread_create);
+  static auto real
+    = reinterpret_cast<function>(dlsym(RTLD_NEXT, "pthread_create"));
+  return real(thread, how, run, with);
+}
+#endif
+
 namespace {
 
 using pool = galaxycache::worker_pool;
@@ -393,5 +416,27 @@ BOOST_AUTO_TEST_CASE(
     BOOST_TEST_REQUIRE(p.stop(0ns));
   }
 }
+
+#ifdef CAN_REFUSE_THREADS
+BOOST_AUTO_TEST_CASE(where_there_are_no_threads_jobs_are_refused_or_wait) {
+  fates seen;
+  pool p{2};
+  refuse_threads = true;
+  BOOST_TEST(!p.submit(make_job(seen)));
+  BOOST_TEST(seen.destroyed.count() == 1);
+  refuse_threads = false;
+  tally go_on;
+  BOOST_TEST(p.submit(make_job(seen, [&] { go_on.wait(); })));
+  refuse_threads = true;
+  // The one thread there is does it later.
+  BOOST_TEST(p.submit(make_job(seen)));
+  go_on.add();
+  BOOST_TEST(seen.destroyed.wait(3));
+  refuse_threads = false;
+  BOOST_TEST(p.submit(make_job(seen)));
+  BOOST_TEST(seen.destroyed.wait(4));
+  BOOST_TEST(p.stop(30s));
+}
+#endif
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,197 @@
+// Runs clusters in which everything fails, one for each seed, and looks whether
+// what must hold holds. See ./dev sim --help.
+
+#include "run.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <mutex>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+using namespace galaxycache;
+using namespace galaxycache::sim;
+
+namespace {
+
+// One in so many runs twice, to see that it is the same run.
+constexpr std::uint64_t runs_twice = 50;
+
+constexpr std::size_t shrink_runs = 300;
+
+// With this many failures something is broken; more seeds tell no more.
+constexpr std::size_t failures_max = 10;
+
+struct settings {
+  std::uint64_t seeds = 1000;
+  std::uint64_t first = 1;
+  std::optional<std::uint64_t> replay;
+  std::string file;
+  std::string program;
+  unsigned threads = std::max(std::thread::hardware_concurrency(), 1u);
+  bool keep_going = false;
+  bool brief = false;
+};
+
+struct totals {
+  std::mutex mutex; // protects all below
+  std::condition_variable changed;
+  std::uint64_t runs = 0;
+  std::uint64_t gets = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t steps = 0;
+  std::vector<std::uint64_t> failed;
+  bool finished = false;
+};
+
+/// The numbers that begin the lines of a file; what follows "#" is a comment.
+std::vector<std::uint64_t> seeds_of(const std::string& file) {
+  std::vector<std::uint64_t> result;
+  std::ifstream in{file};
+  if (!in)
+    throw std::runtime_error{"cannot read " + file};
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words{line};
+    std::uint64_t seed = 0;
+    if (words >> seed)
+      result.push_back(seed);
+  }
+  return result;
+}
+
+report run_seed(std::uint64_t seed) {
+  auto p = draw(seed);
+  auto result = carry_out(p);
+  if (seed % runs_twice == 0 && carry_out(p).hash != result.hash)
+    result.violations.push_back("the same seed was another run");
+  return result;
+}
+
+void explain(std::uint64_t seed, const report& x, const settings& s) {
+  std::cout << "\nseed " << seed << " fails: " << describe(draw(seed)) << '\n';
+  for (auto& each : x.violations)
+    std::cout << "  " << each << '\n';
+  if (!s.brief) {
+    auto small = shrink(draw(seed), shrink_runs);
+    std::size_t gets = 0;
+    std::cout << "  what it takes:\n";
+    for (auto& e : small.events) {
+      if (e.what != event::kind::get || ++gets <= 10)
+        std::cout << "    " << to_string(e) << '\n';
+    }
+    if (gets > 10)
+      std::cout << "    and " << gets - 10 << " more gets\n";
+  }
+  std::cout << "  to replay: ./dev sim --replay " << seed << std::endl;
+}
+
+void show_progress(totals& all, std::uint64_t of) {
+  auto began = std::chrono::steady_clock::now();
+  std::unique_lock guard{all.mutex};
+  while (!all.changed.wait_for(guard, std::chrono::seconds{1},
+                               [&] { return all.finished; })) {
+    std::chrono::duration<double> spent = std::chrono::steady_clock::now()
+                                          - began;
+    std::cerr << '\r' << all.runs << " of " << of << " seeds, "
+              << static_cast<std::uint64_t>(static_cast<double>(all.runs)
+                                            / spent.count())
+              << " a second, " << all.failed.size() << " failed " << std::flush;
+  }
+}
+
+int replay(std::uint64_t seed, const settings& s) {
+  auto p = shrink(draw(seed), carry_out(draw(seed)).ok() ? 0 : shrink_runs);
+  std::cout << "seed " << seed << ": " << describe(p) << '\n';
+  auto x = carry_out(p, true);
+  for (auto& line : x.log)
+    std::cout << line << '\n';
+  static_cast<void>(s);
+  for (auto& each : x.violations)
+    std::cout << "violated: " << each << '\n';
+  return x.ok() ? 0 : 1;
+}
+
+int run_all(const settings& s) {
+  std::vector<std::uint64_t> seeds;
+  if (!s.file.empty())
+    seeds = seeds_of(s.file);
+  for (std::uint64_t i = 0; i < s.seeds; ++i)
+    seeds.push_back(s.first + i);
+  totals all;
+  std::atomic<std::size_t> next{0};
+  auto began = std::chrono::steady_clock::now();
+  std::thread progress{[&] { show_progress(all, seeds.size()); }};
+  std::vector<std::thread> workers;
+  for (unsigned i = 0; i < s.threads; ++i)
+    workers.emplace_back([&] {
+      for (;;) {
+        auto at = next++;
+        if (at >= seeds.size())
+          return;
+        auto x = run_seed(seeds[at]);
+        std::lock_guard guard{all.mutex};
+        ++all.runs;
+        all.gets += x.gets;
+        all.faults += x.faults;
+        all.steps += x.steps;
+        if (x.ok())
+          continue;
+        all.failed.push_back(seeds[at]);
+        std::cerr << '\n';
+        explain(seeds[at], x, s);
+        if (!s.keep_going && all.failed.size() >= failures_max)
+          next = seeds.size();
+      }
+    });
+  for (auto& each : workers)
+    each.join();
+  std::chrono::duration<double> spent = std::chrono::steady_clock::now()
+                                        - began;
+  {
+    std::lock_guard guard{all.mutex};
+    all.finished = true;
+  }
+  all.changed.notify_all();
+  progress.join();
+  std::cerr << '\r';
+  std::cout << all.runs << " seeds, " << std::fixed << std::setprecision(1)
+            << static_cast<double>(all.runs) / spent.count()
+            << " runs a second, " << all.gets << " gets checked, " << all.faults
+            << " faults injected, " << all.steps << " steps, "
+            << all.failed.size() << " failed" << std::endl;
+  return all.failed.empty() ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  settings s;
+  CLI::App app{"Simulates clusters in which everything fails."};
+  app.add_option("--seeds", s.seeds, "How many seeds to run")
+    ->capture_default_str();
+  app.add_option("--first", s.first, "The first of them")
+    ->capture_default_str();
+  app.add_option("--replay", s.replay,
+                 "Run this seed alone, with all that happens in it");
+  app.add_option("--file", s.file, "Run the seeds in this file first");
+  app.add_option("--threads", s.threads, "Runs at once")
+    ->check(CLI::PositiveNumber)
+    ->capture_default_str();
+  app.add_flag("--keep-going", s.keep_going, "Do not end after ten failures");
+  app.add_flag("--brief", s.brief, "Do not look for what a failure takes");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return s.replay ? replay(*s.replay, s) : run_all(s);
+  } catch (const std::exception& wrong) {
+    std::cerr << "sim: " << wrong.what() << '\n';
+    return 2;
+  }
+}

@@ -1,0 +1,269 @@
+#include "plan.hpp"
+
+#include "galaxycache/runtime/hash.hpp"
+#include "galaxycache/runtime/random.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+namespace galaxycache::sim {
+
+using namespace std::chrono_literals;
+using std::chrono::nanoseconds;
+
+namespace {
+
+constexpr std::size_t gets_of_a_run = 1000;
+
+/// Draws all that a plan is made of.
+class dealer {
+public:
+  explicit dealer(std::uint64_t seed) : random_(mix64(seed + 1)) {
+    // nop
+  }
+
+  bool chance(double probability) {
+    return static_cast<double>(random_.below(1 << 30))
+           < probability * (1 << 30);
+  }
+
+  std::size_t between(std::size_t least, std::size_t most) {
+    return least + random_.below(most - least + 1);
+  }
+
+  nanoseconds between(nanoseconds least, nanoseconds most) {
+    auto range = static_cast<std::uint64_t>((most - least).count());
+    return least
+           + nanoseconds{static_cast<std::int64_t>(random_.below(range + 1))};
+  }
+
+  template <class T>
+  T one_of(std::initializer_list<T> all) {
+    return all.begin()[random_.below(all.size())];
+  }
+
+  /// A rank by Zipf's law with exponent 1, from 0.
+  std::size_t zipf(std::size_t n) {
+    auto u = static_cast<double>(random_.below(1 << 30)) / (1 << 30);
+    auto rank = std::pow(static_cast<double>(n), u) - 1;
+    return std::min(static_cast<std::size_t>(rank), n - 1);
+  }
+
+private:
+  random_source random_;
+};
+
+void draw_configuration(dealer& deal, plan& p) {
+  auto& c = p.cluster;
+  c.seed = p.seed;
+  c.nodes = deal.chance(0.5) ? 3 : deal.between(3, 7);
+  c.placement.kind = deal.one_of(
+    {placement_kind::rendezvous, placement_kind::rendezvous,
+     placement_kind::hash_ring_crc32, placement_kind::hash_ring_fnv1a});
+  c.peers.heartbeat_interval = deal.one_of<nanoseconds>({500ms, 1s});
+  c.peers.heartbeat_timeout = 3 * c.peers.heartbeat_interval;
+  c.peers.reconnect_max = 2s;
+  auto& g = p.galaxy;
+  g.shards = deal.one_of<std::size_t>({1, 2, 4});
+  g.default_timeout = 5s;
+  g.load_timeout = 20s;
+  if (deal.chance(0.3))
+    g.get_ttl = {deal.between(5s, 60s), deal.between(0s, 10s)};
+  if (deal.chance(0.3))
+    g.peek = peek_options{deal.between(1ms, 50ms), 30s};
+  if (deal.chance(0.2))
+    g.promote = make_always_promoter();
+  else if (deal.chance(0.2))
+    g.promote = make_previously_known_promoter();
+  p.capacity_bytes = deal.chance(0.7) ? 4 << 20 : deal.between(0, 16) * 1024;
+  g.value_bytes_max = 4096;
+}
+
+void draw_backend(dealer& deal, plan& p) {
+  auto& b = p.backend;
+  b.absent = deal.chance(0.5) ? 0.1 : 0;
+  b.large = deal.chance(0.2) ? 0.05 : 0;
+  if (deal.chance(0.3))
+    b.lifetime = deal.between(1s, 60s);
+  if (deal.chance(0.5)) {
+    b.slow = 0.3;
+    b.slow_max = deal.between(1ms, 2s);
+  }
+  if (deal.chance(0.3))
+    b.fail = 0.1;
+  if (deal.chance(0.15))
+    b.never = 0.02;
+}
+
+void draw_load(dealer& deal, plan& p) {
+  auto keys = deal.between(5, 300);
+  for (std::size_t i = 0; i < gets_of_a_run; ++i) {
+    event x;
+    x.at = deal.between(0s, p.length);
+    // Some in bursts.
+    if (i > 0 && deal.chance(0.5))
+      x.at = p.events.back().at;
+    x.a = deal.between(0, p.cluster.nodes - 1);
+    x.key = "k" + std::to_string(deal.zipf(keys));
+    if (deal.chance(0.2))
+      x.options.mode
+        = deal.one_of({fetch_mode::no_peer_backend, fetch_mode::peek});
+    if (deal.chance(0.3))
+      x.options.timeout = deal.between(10ms, 3s);
+    p.events.push_back(std::move(x));
+  }
+}
+
+void draw_faults(dealer& deal, plan& p) {
+  auto any_node = [&] { return deal.between(0, p.cluster.nodes - 1); };
+  auto add = [&](event x) {
+    x.at = deal.between(0s, p.length);
+    p.events.push_back(std::move(x));
+  };
+  // A fault and what ends it.
+  auto pairs = [&](event::kind begin, event::kind end, std::size_t n) {
+    for (; n > 0; --n) {
+      event x;
+      x.what = begin;
+      x.at = deal.between(0s, p.length);
+      x.a = any_node();
+      x.b = any_node();
+      p.events.push_back(x);
+      x.what = end;
+      x.at += deal.between(100ms, 15s);
+      p.events.push_back(x);
+    }
+  };
+  if (deal.chance(0.5))
+    pairs(event::kind::cut, event::kind::heal, deal.between(1, 5));
+  if (deal.chance(0.5))
+    pairs(event::kind::freeze, event::kind::thaw, deal.between(1, 5));
+  if (deal.chance(0.5))
+    pairs(event::kind::kill, event::kind::restart, deal.between(1, 4));
+  if (deal.chance(0.3))
+    pairs(event::kind::stop, event::kind::restart, deal.between(1, 3));
+  if (deal.chance(0.5))
+    for (auto n = deal.between(1, 10); n > 0; --n) {
+      event x;
+      x.what = event::kind::link;
+      x.a = any_node();
+      x.b = any_node();
+      if (deal.chance(0.5))
+        x.faults.drop = deal.one_of({0.05, 0.3, 1.0});
+      if (deal.chance(0.3))
+        x.faults.duplicate = deal.one_of({0.1, 0.5});
+      if (deal.chance(0.6)) {
+        x.faults.delay_max = deal.between(1ms, 300ms);
+        x.faults.delay_min = deal.between(0ms, x.faults.delay_max);
+      }
+      x.faults.reorder = deal.chance(0.3);
+      add(std::move(x));
+    }
+  if (deal.chance(0.3))
+    for (auto n = deal.between(1, 4); n > 0; --n) {
+      event x;
+      x.what = event::kind::skew;
+      x.a = any_node();
+      x.by = deal.between(-20s, 20s);
+      add(std::move(x));
+    }
+  if (deal.chance(0.4))
+    for (auto n = deal.between(1, 10); n > 0; --n) {
+      event x;
+      x.what = event::kind::members;
+      x.a = any_node();
+      for (std::size_t i = 0; i < p.cluster.nodes; ++i)
+        if (deal.chance(0.7))
+          x.members.push_back(i);
+      add(std::move(x));
+    }
+}
+
+std::string in_ms(nanoseconds x) {
+  return std::to_string(x / 1ms) + " ms";
+}
+
+} // namespace
+
+std::string to_string(const event& x) {
+  auto node = [](std::size_t i) { return "node" + std::to_string(i); };
+  std::ostringstream out;
+  out << in_ms(x.at) << ": ";
+  switch (x.what) {
+    case event::kind::get:
+      out << "get " << x.key << " at " << node(x.a) << ", "
+          << galaxycache::to_string(x.options.mode);
+      if (x.options.timeout > 0s)
+        out << ", within " << in_ms(x.options.timeout);
+      break;
+    case event::kind::cut:
+      out << "cut " << node(x.a) << " from " << node(x.b);
+      break;
+    case event::kind::heal:
+      out << "heal all links";
+      break;
+    case event::kind::freeze:
+      out << "freeze " << node(x.a);
+      break;
+    case event::kind::thaw:
+      out << "thaw " << node(x.a);
+      break;
+    case event::kind::kill:
+      out << "kill " << node(x.a);
+      break;
+    case event::kind::stop:
+      out << "stop " << node(x.a);
+      break;
+    case event::kind::restart:
+      out << "restart " << node(x.a);
+      break;
+    case event::kind::link:
+      out << "from " << node(x.a) << " to " << node(x.b) << ": drop "
+          << x.faults.drop << ", duplicate " << x.faults.duplicate << ", delay "
+          << in_ms(x.faults.delay_min) << " to " << in_ms(x.faults.delay_max)
+          << (x.faults.reorder ? ", reorder" : "");
+      break;
+    case event::kind::skew:
+      out << "skew " << node(x.a) << " by " << in_ms(x.by);
+      break;
+    case event::kind::members:
+      out << "members at " << node(x.a) << ":";
+      for (auto i : x.members)
+        out << ' ' << i;
+      break;
+  }
+  return out.str();
+}
+
+plan draw(std::uint64_t seed) {
+  dealer deal{seed};
+  plan p;
+  p.seed = seed;
+  p.length = deal.between(10s, 60s);
+  draw_configuration(deal, p);
+  draw_backend(deal, p);
+  draw_load(deal, p);
+  draw_faults(deal, p);
+  std::ranges::stable_sort(p.events, {}, &event::at);
+  return p;
+}
+
+std::string describe(const plan& x) {
+  std::ostringstream out;
+  auto faults = std::ranges::count_if(x.events, [](auto& e) {
+    return e.what != event::kind::get;
+  });
+  out << x.cluster.nodes << " nodes, " << faults << " faults, "
+      << x.capacity_bytes << " bytes in " << x.galaxy.shards
+      << " shards, placement " << static_cast<int>(x.cluster.placement.kind)
+      << ", get ttl " << in_ms(x.galaxy.get_ttl.max) << ", peek "
+      << (x.galaxy.peek ? "on" : "off") << "; backend: slow " << x.backend.slow
+      << " up to " << in_ms(x.backend.slow_max) << ", fail " << x.backend.fail
+      << ", never " << x.backend.never << ", absent " << x.backend.absent
+      << ", large " << x.backend.large << ", lifetime "
+      << in_ms(x.backend.lifetime);
+  return out.str();
+}
+
+} // namespace galaxycache::sim

@@ -1,0 +1,479 @@
+#include "run.hpp"
+
+#include "galaxycache/runtime/hash.hpp"
+#include "galaxycache/runtime/random.hpp"
+#include "galaxycache/runtime/timer_wheel.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace galaxycache::sim {
+
+using namespace std::chrono_literals;
+using std::chrono::nanoseconds;
+using testing::backend_call;
+using testing::cluster;
+using testing::outcome;
+using testing::reaction;
+
+namespace {
+
+constexpr auto galaxy_name = "things";
+
+// Of so many the first say enough.
+constexpr std::size_t violations_max = 20;
+
+// After the storm, asked for by every node: some keys of it, and new ones.
+constexpr int calm_keys = 5;
+
+bool is_of(std::string_view key, double share, std::uint64_t seed) {
+  return static_cast<double>(hash64(key, seed) >> 34) < share * (1 << 30);
+}
+
+/// One run, and what must hold in it.
+class runner {
+public:
+  runner(const plan& p, bool with_log)
+    : plan_(p),
+      with_log_(with_log),
+      chance_(mix64(p.seed + 2)),
+      cluster_(options_of(p)) {
+    start_ = cluster_.now();
+    started_ = true;
+    cluster_.script([this](std::size_t node, const std::string&,
+                           const std::string& key) { return load(node, key); });
+    cluster_.on_answer([this](const outcome& x) { answered(x); });
+    cluster_.add_galaxy(galaxy_name, p.capacity_bytes, p.galaxy);
+    stopped_at_.resize(cluster_.size(), mono_time::min());
+    incarnation_.resize(cluster_.size(), 0);
+    wrong_by_.resize(cluster_.size(), 0ns);
+  }
+
+  report go() {
+    try {
+      storm();
+      calm();
+      drain();
+    } catch (const std::exception& thrown) {
+      violate(std::string{"an exception: "} + thrown.what());
+    }
+    result_.hash = cluster_.trace_hash();
+    result_.steps = cluster_.steps();
+    return std::move(result_);
+  }
+
+private:
+  testing::cluster_options options_of(const plan& p) {
+    auto result = p.cluster;
+    if (with_log_) {
+      result.verbosity = log_level::debug;
+      result.log_to = [this](log_level, std::string_view text) {
+        note("        " + std::string{text});
+      };
+    }
+    return result;
+  }
+
+  // -- what happens -----------------------------------------------------------
+
+  void storm() {
+    for (auto& x : plan_.events) {
+      auto wait = start_ + x.at - cluster_.now();
+      if (wait > 0ns)
+        cluster_.advance(wait);
+      happen(x);
+    }
+    cluster_.advance(plan_.galaxy.load_timeout + 5s);
+    check_at_rest("after the storm");
+  }
+
+  void happen(const event& x) {
+    note(to_string(x));
+    auto alive = cluster_.alive(x.a);
+    if (x.what == event::kind::get) {
+      if (alive) {
+        ++result_.gets;
+        cluster_.ask(x.a, galaxy_name, x.key, x.options);
+      }
+      return;
+    }
+    ++result_.faults;
+    switch (x.what) {
+      case event::kind::cut:
+        if (x.a != x.b)
+          cluster_.cut(x.a, x.b);
+        break;
+      case event::kind::heal:
+        cluster_.heal();
+        break;
+      case event::kind::freeze:
+        cluster_.freeze(x.a);
+        break;
+      case event::kind::thaw:
+        cluster_.thaw(x.a);
+        break;
+      case event::kind::kill:
+      case event::kind::stop:
+        if (!alive)
+          break;
+        stopped_at_[x.a] = mono_time::max(); // until it has
+        if (x.what == event::kind::kill)
+          cluster_.kill(x.a);
+        else
+          cluster_.stop(x.a, 500ms);
+        stopped_at_[x.a] = cluster_.now();
+        break;
+      case event::kind::restart:
+        restart(x.a);
+        break;
+      case event::kind::link:
+        if (x.a != x.b)
+          cluster_.faults(x.a, x.b, x.faults);
+        break;
+      case event::kind::skew:
+        cluster_.skew(x.a, x.by);
+        wrong_by_[x.a] += x.by;
+        most_wrong_ = std::max(most_wrong_, wrong_by_[x.a]);
+        least_wrong_ = std::min(least_wrong_, wrong_by_[x.a]);
+        break;
+      case event::kind::members:
+        if (alive)
+          cluster_.set_members(x.a, x.members);
+        break;
+      default:
+        break;
+    }
+  }
+
+  void restart(std::size_t node) {
+    if (cluster_.alive(node))
+      return;
+    ++incarnation_[node];
+    cluster_.restart(node);
+  }
+
+  /// All faults end; then the cluster must be well.
+  void calm() {
+    healthy_ = true;
+    note("all links heal");
+    cluster_.heal();
+    auto& peers = plan_.cluster.peers;
+    auto detection = peers.heartbeat_timeout + peers.reconnect_max;
+    cluster_.advance(2 * detection);
+    if (!cluster_.settle(0s))
+      violate("somebody is not taken for what it is, long after all links "
+              "have healed");
+    note("all nodes start");
+    for (std::size_t i = 0; i < cluster_.size(); ++i)
+      restart(i);
+    std::vector<std::size_t> all(cluster_.size());
+    for (std::size_t i = 0; i < all.size(); ++i)
+      all[i] = i;
+    for (auto i : all)
+      cluster_.set_members(i, all);
+    cluster_.advance(2 * detection);
+    if (!cluster_.settle(0s))
+      violate("somebody is not taken for what it is, long after all nodes "
+              "have started");
+    note("everybody asks");
+    auto calls_before = cluster_.calls().size();
+    for (int n = 0; n < calm_keys; ++n)
+      for (auto i : all)
+        for (std::string kind : {"k", "new"}) {
+          ++result_.gets;
+          must_succeed_.insert(
+            cluster_.ask(i, galaxy_name, kind + std::to_string(n), {}));
+        }
+    cluster_.advance(6s);
+    check_loaded_once(calls_before);
+    check_at_rest("in the calm");
+  }
+
+  void drain() {
+    for (std::size_t i = 0; i < cluster_.size(); ++i) {
+      stopped_at_[i] = mono_time::max();
+      cluster_.stop(i, 1s);
+    }
+    if (cluster_.pending() != 0)
+      violate(std::to_string(cluster_.pending())
+              + " gets have no answer though all nodes have stopped");
+  }
+
+  /// What a backend does with a key.
+  reaction load(std::size_t node, const std::string& key) {
+    auto& calls = cluster_.calls();
+    auto number = calls.size() - 1; // of this call
+    check_not_loading(node, key, number);
+    auto& b = plan_.backend;
+    reaction result;
+    result.text = key + "#" + std::to_string(number);
+    result.lifetime = b.lifetime;
+    if (is_of(key, b.absent, 1))
+      result.what = reaction::kind::not_found;
+    else if (is_of(key, b.large, 2)) {
+      result.what = reaction::kind::large;
+      result.bytes = plan_.galaxy.value_bytes_max + 1;
+    }
+    if (!healthy_) {
+      if (draw(b.slow))
+        result.after = nanoseconds{static_cast<std::int64_t>(
+          chance_.below(static_cast<std::uint64_t>(b.slow_max.count()) + 1))};
+      if (draw(b.fail))
+        result = {reaction::kind::fail, "sick", result.after};
+      if (draw(b.never))
+        result.what = reaction::kind::never;
+    }
+    note("    node" + std::to_string(node) + " loads " + key + ", call "
+         + std::to_string(number));
+    return result;
+  }
+
+  bool draw(double probability) {
+    return static_cast<double>(chance_.below(1 << 30))
+           < probability * (1 << 30);
+  }
+
+  // -- what must hold ---------------------------------------------------------
+
+  void answered(const outcome& x) {
+    note("    " + text_of(x));
+    if (x.answers != 1)
+      return violate("answered more than once: " + text_of(x));
+    auto timeout = x.options.timeout > 0ns ? x.options.timeout
+                                           : plan_.galaxy.default_timeout;
+    if (x.answered > x.asked + timeout + 2 * timer_wheel::tick)
+      violate("answered after its deadline: " + text_of(x));
+    if (x.found())
+      check_value(x);
+    else
+      check_failure(x, timeout);
+  }
+
+  void check_value(const outcome& x) {
+    auto split = x.text().rfind('#');
+    auto& calls = cluster_.calls();
+    if (split == std::string_view::npos || x.text().substr(0, split) != x.key)
+      return violate("the value of another key: " + text_of(x));
+    auto number = std::stoul(std::string{x.text().substr(split + 1)});
+    if (number >= calls.size() || !calls[number].ended
+        || !calls[number].result.found())
+      return violate("a value that no backend has given: " + text_of(x));
+    auto& ttl = plan_.galaxy.get_ttl;
+    auto limit = nanoseconds::max();
+    if (plan_.backend.lifetime > 0ns)
+      limit = plan_.backend.lifetime;
+    if (ttl.sets_limit())
+      limit = std::min<nanoseconds>(limit, ttl.max + ttl.jitter);
+    if (limit == nanoseconds::max())
+      return;
+    // Clocks that are wrong, and an answer that was on its way.
+    limit += most_wrong_ - least_wrong_ + 1s;
+    if (x.answered - *calls[number].ended > limit)
+      violate("a value that has expired: " + text_of(x));
+  }
+
+  void check_failure(const outcome& x, nanoseconds timeout) {
+    auto absent = is_of(x.key, plan_.backend.absent, 1);
+    auto large = is_of(x.key, plan_.backend.large, 2);
+    if (x.ok()) {
+      if (!absent && x.options.mode != fetch_mode::peek)
+        violate("not found, though it exists: " + text_of(x));
+      return;
+    }
+    auto& b = plan_.backend;
+    auto at_a_stopped_node = stopped_at_[x.node] >= x.asked;
+    switch (x.code) {
+      case errc::draining:
+      case errc::unavailable:
+      case errc::internal_error:
+        if (!at_a_stopped_node)
+          violate("failed at a node that was not stopped: " + text_of(x));
+        return;
+      case errc::value_too_large:
+        if (!large)
+          violate("too large, though it is small: " + text_of(x));
+        return;
+      case errc::backend_failed:
+        if (healthy_ && x.asked >= start_ + plan_.length + 5s)
+          violate("a failure of a healthy backend: " + text_of(x));
+        else if (b.fail == 0 && b.never == 0)
+          violate("a failure that no backend has had: " + text_of(x));
+        return;
+      case errc::deadline_exceeded:
+        // A load takes no time: so three seconds are enough for whatever
+        // happens on the way, and for a view of the ring that is wrong.
+        if (b.slow == 0 && b.never == 0 && timeout >= 3s)
+          violate("took too long, though no backend does: " + text_of(x));
+        return;
+      default:
+        violate("an error nobody expected: " + text_of(x));
+    }
+  }
+
+  /// A node never loads a key that it is loading.
+  void check_not_loading(std::size_t node, const std::string& key,
+                         std::size_t number) {
+    auto& calls = cluster_.calls();
+    auto id = std::pair{std::pair{node, incarnation_[node]}, key};
+    auto& known = calls_of_[id];
+    if (!known.empty()) {
+      auto& last = calls[known.back()];
+      auto given_up = last.begun + plan_.galaxy.load_timeout
+                      <= calls[number].begun;
+      if (!last.ended && !given_up)
+        violate("node" + std::to_string(node) + " loads " + key
+                + " though it is loading it: calls "
+                + std::to_string(known.back()) + " and "
+                + std::to_string(number));
+    }
+    // What does not expire and is not evicted is loaded once.
+    auto lasts = plan_.backend.lifetime == 0ns
+                 && !plan_.galaxy.get_ttl.sets_limit()
+                 && plan_.capacity_bytes >= 1 << 20;
+    if (lasts)
+      for (auto earlier : known)
+        if (calls[earlier].ended && calls[earlier].result.found()
+            && calls[earlier].result.content().data.size()
+                 <= plan_.galaxy.value_bytes_max)
+          violate("node" + std::to_string(node) + " loads " + key
+                  + " again: calls " + std::to_string(earlier) + " and "
+                  + std::to_string(number));
+    known.push_back(number);
+  }
+
+  /// New keys were asked for by all nodes of a healthy cluster.
+  void check_loaded_once(std::size_t calls_before) {
+    if (plan_.capacity_bytes < 1 << 20)
+      return; // what is not kept is loaded again
+    std::map<std::string, std::size_t> loads;
+    auto& calls = cluster_.calls();
+    for (auto i = calls_before; i < calls.size(); ++i)
+      if (calls[i].key.starts_with("new") && calls[i].result.found())
+        ++loads[calls[i].key];
+    for (auto& [key, n] : loads)
+      if (n != 1 && !is_of(key, plan_.backend.large, 2))
+        violate(key + " was loaded " + std::to_string(n)
+                + " times by a healthy cluster");
+  }
+
+  void check_at_rest(const std::string& when) {
+    if (auto left = cluster_.pending(); left != 0)
+      violate(std::to_string(left) + " gets have no answer " + when);
+    for (auto id : must_succeed_) {
+      auto& x = cluster_.result(id);
+      auto large = is_of(x.key, plan_.backend.large, 2);
+      if (!x.ok() && !(large && x.code == errc::value_too_large))
+        violate("failed in the calm: " + text_of(x));
+    }
+    must_succeed_.clear();
+    for (std::size_t i = 0; i < cluster_.size(); ++i) {
+      if (!cluster_.alive(i))
+        continue;
+      auto node = "node" + std::to_string(i) + " " + when + ": ";
+      auto s = cluster_.galaxy_of(i, galaxy_name).stats();
+      if (s.waiters != 0 || s.flights != 0)
+        violate(node + std::to_string(s.waiters) + " gets wait in "
+                + std::to_string(s.flights) + " flights");
+      if (s.maincache.bytes + s.hotcache.bytes > plan_.capacity_bytes)
+        violate(node + std::to_string(s.maincache.bytes) + " + "
+                + std::to_string(s.hotcache.bytes) + " bytes");
+      auto sum = s.maincache_hits + s.hotcache_hits + s.peer_loads
+                 + s.backend_loads + s.peer_peeks + s.not_found + s.failed;
+      if (s.gets != sum)
+        violate(node + "counted " + std::to_string(s.gets) + " gets and "
+                + std::to_string(sum) + " outcomes");
+    }
+  }
+
+  // -- words ------------------------------------------------------------------
+
+  void violate(const std::string& what) {
+    note("!!! " + what);
+    if (result_.violations.size() < violations_max)
+      result_.violations.push_back(what);
+  }
+
+  void note(const std::string& line) {
+    if (!with_log_)
+      return;
+    auto now = started_ ? (cluster_.now() - start_) / 1us : 0;
+    result_.log.push_back(std::to_string(now / 1000) + "."
+                          + std::to_string(1000 + now % 1000).substr(1) + "  "
+                          + line);
+  }
+
+  std::string text_of(const outcome& x) {
+    auto ms = [&](mono_time t) {
+      return std::to_string((t - start_) / 1ms) + " ms";
+    };
+    auto result = x.key + " at node" + std::to_string(x.node) + ", "
+                  + to_string(x.options.mode) + ", asked at " + ms(x.asked)
+                  + ", answered at " + ms(x.answered) + ": ";
+    if (x.found())
+      return result + std::string{x.text()} + " from "
+             + to_string(x.content.level);
+    if (x.ok())
+      return result + "not found";
+    return result + std::string{name_of(x.code)} + " " + x.reason;
+  }
+
+  const plan& plan_;
+  const bool with_log_;
+  bool started_ = false;
+  report result_;
+  random_source chance_;
+  cluster cluster_;
+  mono_time start_{};
+  bool healthy_ = false;
+  std::vector<mono_time> stopped_at_; // of each node, the last time
+  std::vector<std::size_t> incarnation_;
+  std::vector<nanoseconds> wrong_by_;
+  nanoseconds most_wrong_{0};
+  nanoseconds least_wrong_{0};
+  std::set<std::size_t> must_succeed_;
+  std::map<std::pair<std::pair<std::size_t, std::size_t>, std::string>,
+           std::vector<std::size_t>>
+    calls_of_;
+};
+
+} // namespace
+
+report carry_out(const plan& p, bool with_log) {
+  return runner{p, with_log}.go();
+}
+
+plan shrink(plan p, std::size_t runs_max) {
+  std::size_t runs = 0;
+  for (auto faults : {true, false}) {
+    auto is_of_kind = [&](const event& x) {
+      return (x.what != event::kind::get) == faults;
+    };
+    // Ever smaller pieces (delta debugging; Zeller, 1999).
+    auto total
+      = static_cast<std::size_t>(std::ranges::count_if(p.events, is_of_kind));
+    for (auto piece = total; piece > 0 && runs < runs_max; piece /= 2) {
+      std::size_t begin = 0;
+      while (runs < runs_max) {
+        auto smaller = p;
+        std::size_t place = 0;
+        auto removed = std::erase_if(smaller.events, [&](const event& x) {
+          if (!is_of_kind(x))
+            return false;
+          auto at = place++;
+          return at >= begin && at < begin + piece;
+        });
+        if (removed == 0)
+          break;
+        ++runs;
+        if (carry_out(smaller).ok())
+          begin += piece;
+        else
+          p = std::move(smaller);
+      }
+    }
+  }
+  return p;
+}
+
+} // namespace galaxycache::sim
