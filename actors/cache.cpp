@@ -113,7 +113,7 @@ void cache_state::join(flight& f, const ticket& terms, reply to) {
   if (!takes_peers || !remote) {
     if (GALAXYCACHE_PLANTED(waits_for_peer_phase) && f.peer.active())
       return rearm();
-    if (!f.local.active() || GALAXYCACHE_PLANTED(load_twice))
+    if (!f.local.active())
       start_leg(f, leg_kind::local);
   } else if (!f.peer.active() && !f.local.active()) {
     start_leg(f, leg_kind::peer);

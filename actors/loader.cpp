@@ -222,6 +222,8 @@ void loader_state::call_backend() {
            hit_level::miss);
     return;
   }
+  if (GALAXYCACHE_PLANTED(load_twice))
+    post(std::get<backend_actor>(galaxy.source.how()), load_atom_v, order_.key);
   request(self_, std::get<backend_actor>(galaxy.source.how()), load_atom_v,
           order_.key)
     .then(

@@ -25,7 +25,7 @@
     X(late_deadline, "deadlines pass 20 ms late")                              \
     X(cached_absence, "not found is cached as an empty value")                 \
     X(no_fallback, "a failed fetch is not made up for locally")                \
-    X(load_twice, "a get that joins a load begins another")                    \
+    X(load_twice, "a backend is asked twice")                                  \
     X(hit_counted_twice, "hot hits count twice")                               \
     X(over_capacity, "a shard keeps an eighth more than it may")               \
     X(no_reconnect, "a peer gives up after three failures")                    \

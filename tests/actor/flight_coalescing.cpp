@@ -6,7 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace galaxycache;
-using namespace galaxycache::testing;
+using namespace galaxycache::fixtures;
 
 BOOST_AUTO_TEST_SUITE(flight_coalescing)
 

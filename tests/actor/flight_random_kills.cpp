@@ -11,7 +11,7 @@
 #include <set>
 
 using namespace galaxycache;
-using namespace galaxycache::testing;
+using namespace galaxycache::fixtures;
 
 namespace {
 

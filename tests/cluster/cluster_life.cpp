@@ -12,7 +12,7 @@
 #include <thread>
 
 using namespace galaxycache;
-using namespace galaxycache::testing;
+using namespace galaxycache::fixtures;
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace galaxycache;
-using namespace galaxycache::testing;
+using namespace galaxycache::fixtures;
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace galaxycache;
-using namespace galaxycache::testing;
+using namespace galaxycache::fixtures;
 
 // That no line holds bytes of a key or value is checked by the rig at the end
 // of every test of clusters; here are those most likely to leak some.

@@ -9,7 +9,7 @@
 #include <map>
 
 using namespace galaxycache;
-using namespace galaxycache::testing;
+using namespace galaxycache::fixtures;
 
 namespace {
 

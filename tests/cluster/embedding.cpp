@@ -24,7 +24,7 @@
 #include <optional>
 
 using namespace galaxycache;
-using namespace galaxycache::testing;
+using namespace galaxycache::fixtures;
 
 // -- an application's own messages --------------------------------------------
 

@@ -14,7 +14,7 @@
 #include <thread>
 
 using namespace galaxycache;
-using namespace galaxycache::testing;
+using namespace galaxycache::fixtures;
 
 namespace {
 
@@ -71,7 +71,7 @@ struct trio {
 
   std::vector<std::string> keys_of(const std::string& owner, std::size_t count,
                                    const std::string& prefix) const {
-    return testing::keys_of(ring, owner, count, prefix);
+    return fixtures::keys_of(ring, owner, count, prefix);
   }
 
   no_leftovers watch; // destroyed last
@@ -275,7 +275,7 @@ BOOST_AUTO_TEST_CASE(nodes_are_found_by_name_and_by_either_kind_of_address) {
     auto ring = ring_of({a.get(), &b});
     a->set_peers(ring);
     eventually([&] { return a->state_of("b") == "up"; });
-    check_owner(*a, testing::keys_of(ring, "b", 3));
+    check_owner(*a, fixtures::keys_of(ring, "b", 3));
   }
 }
 
@@ -288,8 +288,8 @@ BOOST_AUTO_TEST_CASE(members_may_have_odd_names) {
   eventually([&] { return a.state_of(b.id()) == "up"; });
   b.set_peers(ring);
   eventually([&] { return b.state_of(a.id()) == "up"; });
-  check_owner(a, testing::keys_of(ring, b.id(), 3));
-  check_owner(b, testing::keys_of(ring, a.id(), 3));
+  check_owner(a, fixtures::keys_of(ring, b.id(), 3));
+  check_owner(b, fixtures::keys_of(ring, a.id(), 3));
 }
 
 BOOST_AUTO_TEST_CASE(nodes_that_start_at_once_find_each_other) {

@@ -184,15 +184,17 @@ private:
     }
   }
 
+  void finish(std::size_t call, const load_result& result) {
+    std::lock_guard guard{setup_.book->mutex};
+    // Unless it was forgotten meanwhile.
+    if (call >= setup_.book->calls.size())
+      return;
+    setup_.book->calls[call].ended = setup_.time->now();
+    setup_.book->calls[call].result = result;
+  }
+
   void deliver(owed x) {
-    {
-      std::lock_guard guard{setup_.book->mutex};
-      // Unless it was forgotten meanwhile.
-      if (x.call < setup_.book->calls.size()) {
-        setup_.book->calls[x.call].ended = setup_.time->now();
-        setup_.book->calls[x.call].result = x.result;
-      }
-    }
+    finish(x.call, x.result);
     if (x.result.found())
       x.to.deliver(std::move(x.result.content()));
     else
@@ -353,8 +355,14 @@ struct cluster::implementation {
 
   ~implementation() {
     for (std::size_t i = 0; i < nodes.size(); ++i)
-      if (nodes[i].home)
-        stop(i, nanoseconds{0});
+      try {
+        if (nodes[i].home)
+          stop(i, nanoseconds{0});
+      } catch (const std::exception&) {
+        // It would wait for actors that nobody runs: let it be.
+        static_cast<void>(new universe{std::move(*nodes[i].home)});
+        nodes[i].home.reset();
+      }
     caf::anon_send_exit(asker, caf::exit_reason::kill);
     asker = {};
     run();
@@ -509,8 +517,8 @@ struct cluster::implementation {
 
   /// Writes gets into the book and returns the number of the first.
   std::size_t open(std::size_t i, const std::string& name,
-                   const std::vector<std::string>& keys,
-                   const get_options& how) {
+                   const std::vector<std::string>& keys, const get_options& how,
+                   bool among_many) {
     auto whom = live(i).home->find_galaxy(name);
     if (!whom)
       throw std::logic_error{"there is no galaxy '" + name + "'"};
@@ -522,6 +530,7 @@ struct cluster::implementation {
       x.result.galaxy = name;
       x.result.key = key;
       x.result.options = how;
+      x.result.among_many = among_many;
       x.result.asked = time->now();
       x.whom = whom;
       gets->gets.push_back(std::move(x));
@@ -618,7 +627,7 @@ outcome cluster::get(std::size_t node, const std::string& galaxy,
 
 std::size_t cluster::ask(std::size_t node, const std::string& galaxy,
                          const std::string& key, const get_options& options) {
-  auto id = impl_->open(node, galaxy, {key}, options);
+  auto id = impl_->open(node, galaxy, {key}, options, false);
   post(impl_->asker, get_atom_v, std::uint64_t{id});
   return id;
 }
@@ -626,7 +635,7 @@ std::size_t cluster::ask(std::size_t node, const std::string& galaxy,
 std::size_t cluster::ask_many(std::size_t node, const std::string& galaxy,
                               const std::vector<std::string>& keys,
                               const get_options& options) {
-  auto id = impl_->open(node, galaxy, keys, options);
+  auto id = impl_->open(node, galaxy, keys, options, true);
   post(impl_->asker, get_atom_v, std::uint64_t{id}, std::uint64_t{keys.size()});
   return id;
 }

@@ -22,6 +22,7 @@ enum class world : std::uint8_t {
   threads,
 };
 
+/// What a cluster of a test is like.
 struct cluster_options {
   std::size_t nodes = 3;
   /// Of all chances: the order of steps, faults, jitters.
@@ -42,7 +43,7 @@ struct reaction {
     /// Answers `text`, or "value of KEY" if that is empty.
     value,
     not_found,
-    /// Answers `backend_failed` with `text`.
+    /// Answers `backend_failed` with `text`; so does a function that throws.
     fail,
     throws,
     /// Answers a value of `bytes` bytes.
@@ -78,6 +79,8 @@ struct outcome {
   std::string galaxy;
   std::string key;
   get_options options;
+  /// Whether it was asked with others, and so answered with the last of them.
+  bool among_many = false;
   mono_time asked{};
   mono_time answered{};
   /// How many answers it got: 1 once it is over.

@@ -3,6 +3,8 @@
 
 #include "run.hpp"
 
+#include "galaxycache/runtime/planted.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -35,9 +37,10 @@ struct settings {
   std::uint64_t first = 1;
   std::optional<std::uint64_t> replay;
   std::string file;
-  std::string program;
   unsigned threads = std::max(std::thread::hardware_concurrency(), 1u);
   bool keep_going = false;
+  std::string bug;
+  std::uint64_t enough = 10;
   bool brief = false;
 };
 
@@ -84,7 +87,7 @@ void explain(std::uint64_t seed, const report& x, const settings& s) {
     std::size_t gets = 0;
     std::cout << "  what it takes:\n";
     for (auto& e : small.events) {
-      if (e.what != event::kind::get || ++gets <= 10)
+      if (!is_load(e) || ++gets <= 10)
         std::cout << "    " << to_string(e) << '\n';
     }
     if (gets > 10)
@@ -107,17 +110,82 @@ void show_progress(totals& all, std::uint64_t of) {
   }
 }
 
-int replay(std::uint64_t seed, const settings& s) {
+int replay(std::uint64_t seed) {
   auto p = shrink(draw(seed), carry_out(draw(seed)).ok() ? 0 : shrink_runs);
   std::cout << "seed " << seed << ": " << describe(p) << '\n';
   auto x = carry_out(p, true);
   for (auto& line : x.log)
     std::cout << line << '\n';
-  static_cast<void>(s);
   for (auto& each : x.violations)
     std::cout << "violated: " << each << '\n';
   return x.ok() ? 0 : 1;
 }
+
+#ifdef GALAXYCACHE_PLANTED_BUGS
+
+struct bug_row {
+  bug which;
+  const char* name;
+  const char* text;
+};
+
+constexpr bug_row bugs[] = {
+#  define GALAXYCACHE_X(name, text) {bug::name, #  name, text},
+  GALAXYCACHE_BUGS(GALAXYCACHE_X)
+#  undef GALAXYCACHE_X
+};
+
+/// How many of the seeds find a bug.
+bool hunt(const bug_row& row, const settings& s) {
+  planted_bug = row.which;
+  std::atomic<std::uint64_t> next{s.first};
+  std::atomic<std::uint64_t> runs{0};
+  std::mutex mutex; // protects all below
+  std::uint64_t found = 0;
+  std::uint64_t first = 0;
+  std::string words;
+  std::vector<std::thread> workers;
+  for (unsigned i = 0; i < s.threads; ++i)
+    workers.emplace_back([&] {
+      for (auto seed = next++; seed < s.first + s.seeds; seed = next++) {
+        auto x = run_seed(seed);
+        ++runs;
+        if (x.ok())
+          continue;
+        std::lock_guard guard{mutex};
+        if (++found >= s.enough)
+          next = s.first + s.seeds;
+        if (first == 0 || seed < first) {
+          first = seed;
+          words = x.violations.front();
+        }
+      }
+    });
+  for (auto& each : workers)
+    each.join();
+  planted_bug = bug::none;
+  std::cout << std::left << std::setw(24) << row.name << " found by " << found
+            << " of " << runs << " seeds";
+  if (found > 0)
+    std::cout << ", first by " << first << ": " << words;
+  std::cout << std::endl;
+  return found > 0;
+}
+
+int hunt_all(const settings& s) {
+  auto known = false;
+  auto all_found = true;
+  for (auto& row : bugs)
+    if (s.bug == "all" || s.bug == row.name) {
+      known = true;
+      all_found = hunt(row, s) && all_found;
+    }
+  if (!known)
+    throw std::runtime_error{"there is no bug '" + s.bug + "'"};
+  return all_found ? 0 : 1;
+}
+
+#endif
 
 int run_all(const settings& s) {
   std::vector<std::uint64_t> seeds;
@@ -187,9 +255,22 @@ int main(int argc, char** argv) {
     ->capture_default_str();
   app.add_flag("--keep-going", s.keep_going, "Do not end after ten failures");
   app.add_flag("--brief", s.brief, "Do not look for what a failure takes");
+#ifdef GALAXYCACHE_PLANTED_BUGS
+  app.add_option(
+    "--bug", s.bug,
+    "Plant this bug, or one after the other \"all\" of them, and say "
+    "how many seeds find it");
+  app
+    .add_option("--enough", s.enough, "Go on once so many seeds have found it")
+    ->capture_default_str();
+#endif
   CLI11_PARSE(app, argc, argv);
   try {
-    return s.replay ? replay(*s.replay, s) : run_all(s);
+#ifdef GALAXYCACHE_PLANTED_BUGS
+    if (!s.bug.empty())
+      return hunt_all(s);
+#endif
+    return s.replay ? replay(*s.replay) : run_all(s);
   } catch (const std::exception& wrong) {
     std::cerr << "sim: " << wrong.what() << '\n';
     return 2;

@@ -111,6 +111,11 @@ void draw_load(dealer& deal, plan& p) {
         = deal.one_of({fetch_mode::no_peer_backend, fetch_mode::peek});
     if (deal.chance(0.3))
       x.options.timeout = deal.between(10ms, 3s);
+    if (deal.chance(0.05)) {
+      x.what = event::kind::get_many;
+      for (auto n = deal.between(1, 20); n > 0; --n)
+        x.keys.push_back("k" + std::to_string(deal.zipf(keys)));
+    }
     p.events.push_back(std::move(x));
   }
 }
@@ -168,16 +173,33 @@ void draw_faults(dealer& deal, plan& p) {
       x.by = deal.between(-20s, 20s);
       add(std::move(x));
     }
+  auto some_members = [&] {
+    std::vector<std::size_t> result;
+    for (std::size_t i = 0; i < p.cluster.nodes; ++i)
+      if (deal.chance(0.7))
+        result.push_back(i);
+    return result;
+  };
   if (deal.chance(0.4))
     for (auto n = deal.between(1, 10); n > 0; --n) {
       event x;
       x.what = event::kind::members;
       x.a = any_node();
-      for (std::size_t i = 0; i < p.cluster.nodes; ++i)
-        if (deal.chance(0.7))
-          x.members.push_back(i);
+      x.members = some_members();
       add(std::move(x));
     }
+  // Every node believes in another ring, and long.
+  if (deal.chance(0.2)) {
+    auto at = deal.between(0s, p.length / 2);
+    for (std::size_t i = 0; i < p.cluster.nodes; ++i) {
+      event x;
+      x.what = event::kind::members;
+      x.at = at;
+      x.a = i;
+      x.members = some_members();
+      p.events.push_back(std::move(x));
+    }
+  }
 }
 
 std::string in_ms(nanoseconds x) {
@@ -196,6 +218,10 @@ std::string to_string(const event& x) {
           << galaxycache::to_string(x.options.mode);
       if (x.options.timeout > 0s)
         out << ", within " << in_ms(x.options.timeout);
+      break;
+    case event::kind::get_many:
+      out << "get " << x.keys.size() << " keys at " << node(x.a) << ", "
+          << galaxycache::to_string(x.options.mode);
       break;
     case event::kind::cut:
       out << "cut " << node(x.a) << " from " << node(x.b);
@@ -251,9 +277,8 @@ plan draw(std::uint64_t seed) {
 
 std::string describe(const plan& x) {
   std::ostringstream out;
-  auto faults = std::ranges::count_if(x.events, [](auto& e) {
-    return e.what != event::kind::get;
-  });
+  auto faults = std::ranges::count_if(x.events,
+                                      [](auto& e) { return !is_load(e); });
   out << x.cluster.nodes << " nodes, " << faults << " faults, "
       << x.capacity_bytes << " bytes in " << x.galaxy.shards
       << " shards, placement " << static_cast<int>(x.cluster.placement.kind)

@@ -12,6 +12,7 @@ namespace galaxycache::sim {
 struct event {
   enum class kind : std::uint8_t {
     get,
+    get_many,
     cut,
     heal,
     freeze,
@@ -29,6 +30,7 @@ struct event {
   std::size_t a = 0;              // nodes
   std::size_t b = 0;
   std::string key;                  // get
+  std::vector<std::string> keys;    // get_many
   get_options options;              // get
   link_faults faults;               // link
   std::chrono::nanoseconds by{0};   // skew
@@ -49,6 +51,11 @@ struct backend_manners {
   /// Of values; 0 stands for ever.
   std::chrono::nanoseconds lifetime{0};
 };
+
+/// Whether it is load and not a fault.
+inline bool is_load(const event& x) noexcept {
+  return x.what == event::kind::get || x.what == event::kind::get_many;
+}
 
 /// All that a run does, drawn from its seed.
 struct plan {
