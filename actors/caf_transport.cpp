@@ -42,10 +42,13 @@ void report(const peer_actor& peer, std::uint64_t attempt, failure why) {
 
 /// Lives for one connection attempt, at most `connect_patience`. Not hidden:
 /// CAF 0.17 never gets to the end of its destruction if its middleman connects
-/// when that begins, so the system has to wait for this actor.
+/// meanwhile (what it asks its broker then, the broker keeps), so the system
+/// has to wait for this actor; and if it waits no more, nobody is dialled.
 void dial(caf::event_based_actor* self, caf::io::middleman_actor middleman,
           peer_actor peer, std::uint64_t attempt, std::string host,
           std::uint16_t port) {
+  if (is_ending(self->system()))
+    return report(peer, attempt, {errc::unavailable, "the system goes"});
   request_within(self, middleman, caf::timespan{connect_patience},
                  caf::connect_atom_v, std::move(host), port)
     .then(

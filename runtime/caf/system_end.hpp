@@ -3,6 +3,7 @@
 #include "galaxycache/runtime/caf/version.hpp"
 
 #include <caf/actor_cast.hpp>
+#include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/attachable.hpp>
 #include <caf/exit_reason.hpp>
@@ -50,6 +51,15 @@ private:
 inline void at_system_end(caf::actor_system& system, std::function<void()> f) {
   auto* witness = caf::actor_cast<caf::abstract_actor*>(system.spawn_serv());
   witness->attach(caf::attachable_ptr{new detail::system_end{std::move(f)}});
+}
+
+/// Whether an actor system has begun to go and waits for no more actors.
+inline bool is_ending([[maybe_unused]] caf::actor_system& system) {
+#if GALAXYCACHE_CAF_1
+  return false; // need not be known there
+#else
+  return !system.registry().get(caf::atom("SpawnServ"));
+#endif
 }
 
 /// Kills an actor. Called from an `at_system_end`, it has the actor end on the

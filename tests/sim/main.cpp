@@ -37,6 +37,7 @@ struct settings {
   std::uint64_t first = 1;
   std::optional<std::uint64_t> replay;
   std::string file;
+  shape form;
   unsigned threads = std::max(std::thread::hardware_concurrency(), 1u);
   bool keep_going = false;
   std::string bug;
@@ -70,8 +71,8 @@ std::vector<std::uint64_t> seeds_of(const std::string& file) {
   return result;
 }
 
-report run_seed(std::uint64_t seed) {
-  auto p = draw(seed);
+report run_seed(std::uint64_t seed, const settings& s) {
+  auto p = draw(seed, s.form);
   auto result = carry_out(p);
   if (seed % runs_twice == 0 && carry_out(p).hash != result.hash)
     result.violations.push_back("the same seed was another run");
@@ -79,11 +80,12 @@ report run_seed(std::uint64_t seed) {
 }
 
 void explain(std::uint64_t seed, const report& x, const settings& s) {
-  std::cout << "\nseed " << seed << " fails: " << describe(draw(seed)) << '\n';
+  std::cout << "\nseed " << seed << " fails: " << describe(draw(seed, s.form))
+            << '\n';
   for (auto& each : x.violations)
     std::cout << "  " << each << '\n';
   if (!s.brief) {
-    auto small = shrink(draw(seed), shrink_runs);
+    auto small = shrink(draw(seed, s.form), shrink_runs);
     std::size_t gets = 0;
     std::cout << "  what it takes:\n";
     for (auto& e : small.events) {
@@ -93,7 +95,12 @@ void explain(std::uint64_t seed, const report& x, const settings& s) {
     if (gets > 10)
       std::cout << "    and " << gets - 10 << " more gets\n";
   }
-  std::cout << "  to replay: ./dev sim --replay " << seed << std::endl;
+  std::cout << "  to replay: ./dev sim --replay " << seed;
+  if (s.form.nodes != shape{}.nodes)
+    std::cout << " --nodes " << s.form.nodes;
+  if (s.form.gets != shape{}.gets)
+    std::cout << " --gets " << s.form.gets;
+  std::cout << std::endl;
 }
 
 void show_progress(totals& all, std::uint64_t of) {
@@ -110,8 +117,10 @@ void show_progress(totals& all, std::uint64_t of) {
   }
 }
 
-int replay(std::uint64_t seed) {
-  auto p = shrink(draw(seed), carry_out(draw(seed)).ok() ? 0 : shrink_runs);
+int replay(std::uint64_t seed, const settings& s) {
+  auto p = draw(seed, s.form);
+  if (!carry_out(p).ok())
+    p = shrink(std::move(p), shrink_runs);
   std::cout << "seed " << seed << ": " << describe(p) << '\n';
   auto x = carry_out(p, true);
   for (auto& line : x.log)
@@ -148,7 +157,7 @@ bool hunt(const bug_row& row, const settings& s) {
   for (unsigned i = 0; i < s.threads; ++i)
     workers.emplace_back([&] {
       for (auto seed = next++; seed < s.first + s.seeds; seed = next++) {
-        auto x = run_seed(seed);
+        auto x = run_seed(seed, s);
         ++runs;
         if (x.ok())
           continue;
@@ -204,7 +213,7 @@ int run_all(const settings& s) {
         auto at = next++;
         if (at >= seeds.size())
           return;
-        auto x = run_seed(seeds[at]);
+        auto x = run_seed(seeds[at], s);
         std::lock_guard guard{all.mutex};
         ++all.runs;
         all.gets += x.gets;
@@ -247,6 +256,11 @@ int main(int argc, char** argv) {
     ->capture_default_str();
   app.add_option("--first", s.first, "The first of them")
     ->capture_default_str();
+  app.add_option("--nodes", s.form.nodes, "Nodes of each; 0: 3 to 7")
+    ->check(CLI::Range(2, 7))
+    ->capture_default_str();
+  app.add_option("--gets", s.form.gets, "Gets of each; of many keys some")
+    ->capture_default_str();
   app.add_option("--replay", s.replay,
                  "Run this seed alone, with all that happens in it");
   app.add_option("--file", s.file, "Run the seeds in this file first");
@@ -270,7 +284,7 @@ int main(int argc, char** argv) {
     if (!s.bug.empty())
       return hunt_all(s);
 #endif
-    return s.replay ? replay(*s.replay) : run_all(s);
+    return s.replay ? replay(*s.replay, s) : run_all(s);
   } catch (const std::exception& wrong) {
     std::cerr << "sim: " << wrong.what() << '\n';
     return 2;

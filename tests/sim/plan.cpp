@@ -14,8 +14,6 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-constexpr std::size_t gets_of_a_run = 1000;
-
 /// Draws all that a plan is made of.
 class dealer {
 public:
@@ -96,9 +94,9 @@ void draw_backend(dealer& deal, plan& p) {
     b.never = 0.02;
 }
 
-void draw_load(dealer& deal, plan& p) {
+void draw_load(dealer& deal, plan& p, std::size_t gets) {
   auto keys = deal.between(5, 300);
-  for (std::size_t i = 0; i < gets_of_a_run; ++i) {
+  for (std::size_t i = 0; i < gets; ++i) {
     event x;
     x.at = deal.between(0s, p.length);
     // Some in bursts.
@@ -262,14 +260,16 @@ std::string to_string(const event& x) {
   return out.str();
 }
 
-plan draw(std::uint64_t seed) {
+plan draw(std::uint64_t seed, const shape& given) {
   dealer deal{seed};
   plan p;
   p.seed = seed;
   p.length = deal.between(10s, 60s);
   draw_configuration(deal, p);
+  if (given.nodes > 0)
+    p.cluster.nodes = given.nodes;
   draw_backend(deal, p);
-  draw_load(deal, p);
+  draw_load(deal, p, given.gets);
   draw_faults(deal, p);
   std::ranges::stable_sort(p.events, {}, &event::at);
   return p;

@@ -69,9 +69,15 @@ struct plan {
   std::chrono::nanoseconds length{0};
 };
 
-/// The plan of a seed. Each seed has its own subset of faults, from 3 to 7
-/// nodes, and its own load and configuration.
-plan draw(std::uint64_t seed);
+/// What is not left to the seed.
+struct shape {
+  std::size_t nodes = 0; // 0: 3 to 7
+  std::size_t gets = 1000;
+};
+
+/// The plan of a seed. Each seed has its own subset of faults, load and
+/// configuration.
+plan draw(std::uint64_t seed, const shape& given = {});
 
 /// A line on what is particular to it.
 std::string describe(const plan& x);
