@@ -5,6 +5,8 @@
 #include <caf/abstract_actor.hpp>
 #include <caf/resumable.hpp>
 #if GALAXYCACHE_CAF_1
+#  include <caf/action.hpp>
+#  include <caf/actor_clock.hpp>
 #  include <caf/detail/actor_system_access.hpp>
 #  include <caf/scheduler.hpp>
 #else
@@ -62,8 +64,23 @@ public:
   std::deque<caf::resumable*> jobs;
 };
 
+/// CAF's own timers have no place in virtual time; the clock that CAF has would
+/// fire them from a thread of its own.
+class stopped_clock : public caf::actor_clock {
+public:
+  time_point now() const noexcept override {
+    return time_point{};
+  }
+
+  caf::disposable schedule(time_point, caf::action f) override {
+    return std::move(f).as_disposable();
+  }
+};
+
 void install(caf::actor_system& system, caf::actor_system_config&,
              void* scheduler) {
+  caf::detail::actor_system_access{system}.clock(
+    std::make_unique<stopped_clock>());
   auto& owner = *static_cast<std::unique_ptr<stepping_scheduler>*>(scheduler);
   caf::detail::actor_system_access{system}.scheduler(std::move(owner));
 }

@@ -14,8 +14,8 @@ namespace galaxycache {
 
 /// An actor system without threads. Its actors run on the thread that calls
 /// `step`, a message at a time, in an order that its maker chooses: for
-/// simulations that can be repeated. Nothing in it may block on an actor. Not
-/// thread-safe.
+/// simulations that can be repeated. Nothing in it may block on an actor, and
+/// CAF's own timers never fire. Not thread-safe.
 class stepped_system {
 public:
   /// Chooses one of `n` actors that have something to do, which stand in the

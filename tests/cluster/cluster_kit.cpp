@@ -143,7 +143,12 @@ BOOST_AUTO_TEST_CASE(backends_do_what_the_script_says) {
   BOOST_TEST(!next({.what = kind::not_found}).found());
   BOOST_TEST(
     (next({.what = kind::fail, .text = "no"}).code == errc::backend_failed));
-  BOOST_TEST((next({.what = kind::throws}).code == errc::backend_failed));
+  c.script([](std::size_t, const std::string&, const std::string&) -> reaction {
+    throw std::runtime_error{"oh"};
+  });
+  auto thrown = c.get(0, "things", "thrown");
+  BOOST_TEST((thrown.code == errc::backend_failed));
+  BOOST_TEST(thrown.reason.find("oh") != std::string::npos);
   BOOST_TEST(
     (next({.what = kind::large, .bytes = 101}).code == errc::value_too_large));
   auto asked = c.now();

@@ -91,6 +91,7 @@ struct script_book {
   std::mutex mutex; // protects all below
   cluster::backend_script script;
   std::vector<backend_call> calls;
+  std::size_t first = 0; // the number of the first that is not forgotten
 };
 
 struct backend_setup {
@@ -139,11 +140,17 @@ private:
     {
       std::lock_guard guard{setup_.book->mutex};
       script = setup_.book->script;
-      call = setup_.book->calls.size();
+      call = setup_.book->first + setup_.book->calls.size();
       setup_.book->calls.push_back(
         {setup_.node, setup_.galaxy, key, now, {}, errc::not_found});
     }
-    auto wanted = script ? script(setup_.node, setup_.galaxy, key) : reaction{};
+    reaction wanted;
+    try {
+      if (script)
+        wanted = script(setup_.node, setup_.galaxy, key);
+    } catch (const std::exception& thrown) {
+      wanted = {reaction::kind::fail, thrown.what()};
+    }
     owed x{self_->make_response_promise<loaded>(), call, {}};
     auto to = x.to;
     if (wanted.what == reaction::kind::never) {
@@ -173,7 +180,6 @@ private:
       case reaction::kind::not_found:
         return errc::not_found;
       case reaction::kind::fail:
-      case reaction::kind::throws:
         return failure{errc::backend_failed, wanted.text};
       case reaction::kind::large:
         return loaded{value::take(std::string(wanted.bytes, 'x')), expiry};
@@ -186,11 +192,12 @@ private:
 
   void finish(std::size_t call, const load_result& result) {
     std::lock_guard guard{setup_.book->mutex};
-    // Unless it was forgotten meanwhile.
-    if (call >= setup_.book->calls.size())
-      return;
-    setup_.book->calls[call].ended = setup_.time->now();
-    setup_.book->calls[call].result = result;
+    auto& book = *setup_.book;
+    if (call < book.first)
+      return; // forgotten meanwhile
+    auto& x = book.calls[call - book.first];
+    x.ended = setup_.time->now();
+    x.result = result;
   }
 
   void deliver(owed x) {
@@ -354,6 +361,16 @@ struct cluster::implementation {
   }
 
   ~implementation() {
+    // What they tell of may be gone.
+    {
+      std::lock_guard guard{gets->mutex};
+      gets->on_answer = nullptr;
+    }
+    {
+      std::lock_guard guard{scripts->mutex};
+      scripts->script = nullptr;
+    }
+    run();
     for (std::size_t i = 0; i < nodes.size(); ++i)
       try {
         if (nodes[i].home)
@@ -413,6 +430,9 @@ struct cluster::implementation {
     auto until = time->now() + limit;
     run();
     while (!holds()) {
+      // Real threads may just not have come to it.
+      if (!stepped && await(holds, std::chrono::milliseconds{10}))
+        break;
       if (time->now() >= until)
         return false;
       leap(until);
@@ -487,8 +507,9 @@ struct cluster::implementation {
   }
 
   /// Gives real threads real time.
-  static bool await(const std::function<bool()>& holds) {
-    auto until = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+  static bool await(const std::function<bool()>& holds,
+                    nanoseconds patience = std::chrono::seconds{10}) {
+    auto until = std::chrono::steady_clock::now() + patience;
     while (!holds()) {
       if (std::chrono::steady_clock::now() > until)
         return false;
@@ -600,8 +621,10 @@ const std::vector<backend_call>& cluster::calls() const noexcept {
 
 void cluster::forget() {
   {
-    std::lock_guard guard{impl_->scripts->mutex};
-    impl_->scripts->calls.clear();
+    auto& book = *impl_->scripts;
+    std::lock_guard guard{book.mutex};
+    book.first += book.calls.size();
+    book.calls.clear();
   }
   auto& book = *impl_->gets;
   std::lock_guard guard{book.mutex};
@@ -746,7 +769,10 @@ bool cluster::settle(nanoseconds limit) {
       for (std::size_t i = 0; i < size(); ++i) {
         if (!alive(i))
           continue;
-        for (auto& x : impl_->peers_of(i)) {
+        auto peers = impl_->peers_of(i);
+        if (peers.empty() && !impl_->nodes[i].members.empty())
+          return false; // its ring does not answer
+        for (auto& x : peers) {
           if (x.state == peer_state::self)
             continue;
           auto it = std::size_t{std::stoul(x.info.id.substr(4))};

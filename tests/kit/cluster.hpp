@@ -43,9 +43,9 @@ struct reaction {
     /// Answers `text`, or "value of KEY" if that is empty.
     value,
     not_found,
-    /// Answers `backend_failed` with `text`; so does a function that throws.
+    /// Answers `backend_failed` with `text`. A script that throws comes to the
+    /// same, with the exception's words.
     fail,
-    throws,
     /// Answers a value of `bytes` bytes.
     large,
     /// Never answers.
@@ -140,12 +140,15 @@ public:
                   galaxy_options options = {});
 
   /// What backends do from now on; at first they answer "value of KEY" at once.
+  /// In the world of threads, `f` is called by several of them.
   void script(backend_script f);
 
-  /// The calls of backends so far, in the order of their beginning.
+  /// The calls of backends so far, in the order of their beginning. In the
+  /// world of threads, look only while none is under way.
   const std::vector<backend_call>& calls() const noexcept;
 
-  /// Forgets the calls and the outcomes of gets that are over.
+  /// Forgets the calls, and the outcomes of gets up to the first that is not
+  /// over.
   void forget();
 
   // -- gets -------------------------------------------------------------------
@@ -164,7 +167,8 @@ public:
   /// Gets that are not over.
   std::size_t pending() const noexcept;
 
-  /// Called with every get that is over.
+  /// Called with every get that is over; must not throw. In the world of
+  /// threads, one of them calls it.
   void on_answer(std::function<void(const outcome&)> f);
 
   /// Begins a `get_many`. Each key is a get of its own here, numbered from what
@@ -207,7 +211,7 @@ public:
   /// What happens to frames from one node to another.
   void faults(std::size_t from, std::size_t to, link_faults f);
 
-  /// Makes all links whole.
+  /// Makes all links whole, and thaws all nodes.
   void heal();
 
   // -- nodes ------------------------------------------------------------------
@@ -220,8 +224,8 @@ public:
   void stop(std::size_t node,
             std::chrono::nanoseconds grace = std::chrono::seconds{1});
 
-  /// Starts a node that was killed or stopped. It knows all members if the
-  /// cluster was joined.
+  /// Starts a node that was killed or stopped. It knows the members that it
+  /// knew last; if it knew none, all, in a cluster that was joined.
   void restart(std::size_t node);
 
   bool alive(std::size_t node) const;

@@ -84,7 +84,7 @@ void explain(std::uint64_t seed, const report& x, const settings& s) {
             << '\n';
   for (auto& each : x.violations)
     std::cout << "  " << each << '\n';
-  if (!s.brief) {
+  if (!s.brief && !carry_out(draw(seed, s.form)).ok()) {
     auto small = shrink(draw(seed, s.form), shrink_runs);
     std::size_t gets = 0;
     std::cout << "  what it takes:\n";
@@ -125,6 +125,8 @@ int replay(std::uint64_t seed, const settings& s) {
   auto x = carry_out(p, true);
   for (auto& line : x.log)
     std::cout << line << '\n';
+  if (carry_out(p, true).hash != x.hash)
+    x.violations.push_back("the same seed was another run");
   for (auto& each : x.violations)
     std::cout << "violated: " << each << '\n';
   return x.ok() ? 0 : 1;

@@ -197,6 +197,11 @@ private:
     if (!cluster_.settle(0s))
       violate("somebody is not taken for what it is, long after all nodes "
               "have started");
+    for (auto i : all)
+      for (auto k : all)
+        if (i != k && cluster_.state_of(i, k) != peer_state::up)
+          violate("node" + std::to_string(i) + " has no connection to node"
+                  + std::to_string(k) + " though all is well");
     everybody_asks("new", all);
     // One leaves, and the others agree on that.
     auto rest = all;
@@ -231,6 +236,15 @@ private:
         }
     cluster_.advance(6s);
     check_loaded_once(calls_before, prefix);
+    auto& calls = cluster_.calls();
+    for (auto i = calls_before; i < calls.size(); ++i) {
+      auto& key = calls[i].key;
+      auto owner = place.members()[*place.owner(key)].id;
+      if (key.starts_with(prefix) && !is_of(key, plan_.backend.large, 2)
+          && cluster::member(calls[i].node).id != owner)
+        violate(key + " was loaded by node" + std::to_string(calls[i].node)
+                + " and not by its owner, " + owner);
+    }
     check_at_rest("in the calm");
   }
 
@@ -329,8 +343,13 @@ private:
       return violate("the value of another key: " + text_of(x));
     auto number = std::stoul(std::string{x.text().substr(split + 1)});
     if (number >= calls.size() || !calls[number].ended
-        || !calls[number].result.found())
+        || !calls[number].result.found() || calls[number].key != x.key
+        || calls[number].result.content().data.bytes() != x.text())
       return violate("a value that no backend has given: " + text_of(x));
+    auto level = x.content.level;
+    if (x.options.mode == fetch_mode::peek && level != hit_level::main
+        && level != hit_level::hot)
+      violate("a peek that was no look at the own caches: " + text_of(x));
     if (expiring_)
       return; // see check_expiry
     auto& ttl = plan_.galaxy.get_ttl;
@@ -396,7 +415,8 @@ private:
     auto& known = calls_of_[id];
     if (!known.empty()) {
       auto& last = calls[known.back()];
-      auto given_up = last.begun + plan_.galaxy.load_timeout
+      // A load may have peeked before it called.
+      auto given_up = last.begun + plan_.galaxy.load_timeout - 1s
                       <= calls[number].begun;
       if (!last.ended && !given_up)
         violate("node" + std::to_string(node) + " loads " + key
@@ -505,7 +525,6 @@ private:
   bool started_ = false;
   report result_;
   random_source chance_;
-  cluster cluster_;
   mono_time start_{};
   bool healthy_ = false;
   std::vector<mono_time> stopped_at_; // of each node, the last time
@@ -518,6 +537,7 @@ private:
   std::map<std::pair<std::pair<std::size_t, std::size_t>, std::string>,
            std::vector<std::size_t>>
     calls_of_;
+  cluster cluster_; // last: it calls the others until its end
 };
 
 } // namespace
