@@ -71,8 +71,9 @@ if(GALAXYCACHE_CAF_PREFIX)
   set(pc_caf_libs " -L${GALAXYCACHE_CAF_PREFIX}/lib -Wl,-rpath,${GALAXYCACHE_CAF_PREFIX}/lib${pc_caf_libs}")
 endif()
 if(GALAXYCACHE_FIRST_TYPE_ID)
-  string(APPEND pc_cflags
-    " -DGALAXYCACHE_FIRST_TYPE_ID=${GALAXYCACHE_FIRST_TYPE_ID}")
+  # Flags are told apart by spaces.
+  string(REPLACE " " "" pc_first "${GALAXYCACHE_FIRST_TYPE_ID}")
+  string(APPEND pc_cflags " -DGALAXYCACHE_FIRST_TYPE_ID=${pc_first}")
 endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/galaxycache.pc.in"
   "${PROJECT_BINARY_DIR}/galaxycache.pc" @ONLY)
