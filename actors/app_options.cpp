@@ -9,16 +9,16 @@ namespace galaxycache {
 
 namespace {
 
-using names_of_placements
-  = std::array<std::pair<std::string_view, placement_kind>, 3>;
+template <class T, std::size_t N>
+using words = std::array<std::pair<std::string_view, T>, N>;
 
-constexpr names_of_placements placements{{
+constexpr words<placement_kind, 3> placements{{
   {"rendezvous", placement_kind::rendezvous},
   {"hash-ring-crc32", placement_kind::hash_ring_crc32},
   {"hash-ring-fnv1a", placement_kind::hash_ring_fnv1a},
 }};
 
-constexpr std::array<std::pair<std::string_view, log_level>, 5> levels{{
+constexpr words<log_level, 5> levels{{
   {"off", log_level::off},
   {"error", log_level::error},
   {"warning", log_level::warning},
@@ -33,7 +33,7 @@ constexpr std::array<std::pair<std::string_view, log_level>, 5> levels{{
 
 template <class T, std::size_t N>
 T choose(const std::string& name, const std::string& text,
-         const std::array<std::pair<std::string_view, T>, N>& known) {
+         const words<T, N>& known) {
   std::string all;
   for (auto& [word, meaning] : known) {
     if (text == word)

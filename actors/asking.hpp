@@ -14,7 +14,7 @@ namespace galaxycache {
 template <class Self, class Refuse>
 void ask_cache(Self* asker, const galaxy_core& galaxy, shard_cell& cell,
                std::vector<question> asked, Refuse refuse) {
-  auto [entrance, admitted, why] = galaxy.admit_some(cell, asked.size());
+  auto [entrance, admitted, why] = galaxy.admit(cell, asked.size());
   for (; asked.size() > admitted; asked.pop_back())
     refuse(answered{asked.back().id, {}, why});
   if (asked.empty())

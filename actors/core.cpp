@@ -132,8 +132,7 @@ make_shards(std::size_t capacity_bytes, const galaxy_options& options) {
   shard::settings each;
   each.capacity_bytes = capacity_bytes / count;
   each.hot_ratio = options.hot_ratio;
-  each.candidates_max = options.candidates_max / count
-                        + (options.candidates_max % count != 0 ? 1 : 0);
+  each.candidates_max = part_of_shard(options.candidates_max, count);
   each.reset_idle_stats = options.reset_idle_stats;
   each.promote = options.promote ? options.promote : make_qps_promoter();
   std::vector<std::unique_ptr<shard_cell>> result;
@@ -217,8 +216,8 @@ galaxy_core::answer_at_once(shard_cell& cell, std::string_view key,
   return std::nullopt;
 }
 
-galaxy_core::admission galaxy_core::admit_some(shard_cell& cell,
-                                               std::size_t gets) const {
+galaxy_core::admission galaxy_core::admit(shard_cell& cell,
+                                          std::size_t gets) const {
   cell.count.add(counter::loads, gets);
   admission result{cell.entrance.get(), 0, {}};
   if (!result.entrance) {
@@ -238,12 +237,17 @@ galaxy_core::admission galaxy_core::admit_some(shard_cell& cell,
   return result;
 }
 
-std::variant<std::shared_ptr<const cache_entrance>, failure>
-galaxy_core::admit(shard_cell& cell) const {
-  auto result = admit_some(cell, 1);
-  if (result.gets == 0)
-    return std::move(result.why);
-  return std::move(result.entrance);
+std::variant<answer, failure, way_on>
+galaxy_core::begin(std::string_view key, const get_options& asked) const {
+  using outcome = std::variant<answer, failure, way_on>;
+  auto& cell = cell_of(key);
+  if (auto known = answer_at_once(cell, key, asked.mode))
+    return std::visit([](auto& x) { return outcome{std::move(x)}; }, *known);
+  auto admitted = admit(cell, 1);
+  if (admitted.gets == 0)
+    return std::move(admitted.why);
+  return way_on{admitted.entrance->cache,
+                {asked.mode, deadline_for(asked), false}};
 }
 
 mono_time galaxy_core::deadline_for(const get_options& asked) const noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "galaxycache/actors/backend.hpp"
+#include "galaxycache/actors/pending.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/messages/ring_view.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
@@ -176,11 +177,11 @@ public:
   };
 
   /// Lets as many of `gets` gets in as there is room for.
-  admission admit_some(shard_cell& cell, std::size_t gets) const;
+  admission admit(shard_cell& cell, std::size_t gets) const;
 
-  /// Lets a get in, or says why not.
-  std::variant<std::shared_ptr<const cache_entrance>, failure>
-  admit(shard_cell& cell) const;
+  /// Begins a get: the answer if it is here, a refusal, or whom to ask.
+  std::variant<answer, failure, way_on> begin(std::string_view key,
+                                              const get_options& asked) const;
 
   /// The deadline of a get with these options that comes now.
   mono_time deadline_for(const get_options& options) const noexcept;

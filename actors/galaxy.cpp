@@ -23,18 +23,9 @@ std::optional<answer> galaxy::find(std::string_view key) const {
   return std::move(*held);
 }
 
-std::variant<answer, failure, galaxy::way_on>
+std::variant<answer, failure, way_on>
 galaxy::begin(std::string_view key, const get_options& options) const {
-  using outcome = std::variant<answer, failure, way_on>;
-  auto& cell = core_->cell_of(key);
-  if (auto known = core_->answer_at_once(cell, key, options.mode))
-    return std::visit([](auto& x) { return outcome{std::move(x)}; }, *known);
-  auto entrance = core_->admit(cell);
-  if (auto* why = std::get_if<failure>(&entrance))
-    return std::move(*why);
-  auto& way = std::get<std::shared_ptr<const cache_entrance>>(entrance);
-  return way_on{way->cache,
-                {options.mode, core_->deadline_for(options), false}};
+  return core_->begin(key, options);
 }
 
 galaxy_stats galaxy::stats() const {

@@ -100,12 +100,6 @@ public:
 private:
   friend class testing::inspection;
 
-  /// Whom to ask for what this process does not hold, and how; counted in.
-  struct way_on {
-    cache_actor cache;
-    ticket terms;
-  };
-
   std::variant<answer, failure, way_on> begin(std::string_view key,
                                               const get_options& options) const;
 

@@ -27,8 +27,7 @@ cache_actor spawn_cache(const std::shared_ptr<galaxy_core>& galaxy,
   auto entrance = std::make_shared<cache_entrance>();
   auto limit = galaxy->options.waiters_max;
   auto shards = galaxy->shards.size();
-  entrance->waiters
-    = std::make_shared<gate>(limit / shards + (limit % shards != 0 ? 1 : 0));
+  entrance->waiters = std::make_shared<gate>(part_of_shard(limit, shards));
   auto handle = galaxy->home->system.spawn<caf::hidden>(
     cache, cache_config{galaxy, shard, entrance->waiters,
                         universe_core::presence{galaxy->home}});
@@ -83,20 +82,13 @@ galaxy_actor::behavior_type galaxy_state::start(galaxy_actor::pointer self,
 // -- gets by message ----------------------------------------------------------
 
 result<answer> galaxy_state::get(std::string key, const get_options& options) {
-  auto& galaxy = *config_.galaxy;
-  auto& cell = galaxy.cell_of(key);
-  if (auto known = galaxy.answer_at_once(cell, key, options.mode)) {
-    if (auto* x = std::get_if<answer>(&*known))
-      return std::move(*x);
-    return make_error(std::get<failure>(*known));
-  }
-  auto entrance = galaxy.admit(cell);
-  if (auto* why = std::get_if<failure>(&entrance))
-    return make_error(*why);
-  ticket terms{options.mode, galaxy.deadline_for(options), false};
-  return delegate(
-    self_, std::get<std::shared_ptr<const cache_entrance>>(entrance)->cache,
-    get_atom_v, std::move(key), terms);
+  auto begun = config_.galaxy->begin(key, options);
+  if (auto* known = std::get_if<answer>(&begun))
+    return std::move(*known);
+  if (auto* why = std::get_if<failure>(&begun))
+    return make_error(std::move(*why));
+  auto& way = std::get<way_on>(begun);
+  return delegate(self_, way.cache, get_atom_v, std::move(key), way.terms);
 }
 
 result<std::vector<get_result>>

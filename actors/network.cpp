@@ -35,7 +35,7 @@ struct network::state {
         std::uint64_t seed)
     : system(system),
       time(std::move(time)),
-      chance(seed) {
+      random(seed) {
     // nop
   }
 
@@ -51,12 +51,6 @@ struct network::state {
 
   bool is_off(const std::string& a, const std::string& b) const {
     return off.count(a) != 0 || off.count(b) != 0;
-  }
-
-  /// Whether something of this chance happens now.
-  bool draw(double probability) {
-    constexpr double whole = 1 << 30;
-    return static_cast<double>(chance.below(1 << 30)) < probability * whole;
   }
 
   bool is_frozen(const std::string& a, const std::string& b) const {
@@ -79,7 +73,7 @@ struct network::state {
   caf::actor_system& system;
   const std::shared_ptr<clock> time; // may be null
   std::mutex mutex;                  // protects all below
-  random_source chance;
+  random_source random;
   std::map<std::pair<std::string, std::string>, link_faults> faults;
   std::set<std::string> off;
   std::map<std::string, server_actor> servers;
@@ -151,13 +145,13 @@ struct link_state {
       return;
     }
     auto& faults = f->second;
-    auto copies = net.draw(faults.drop)        ? 0
-                  : net.draw(faults.duplicate) ? 2
-                                               : 1;
+    auto copies = net.random.chance(faults.drop)        ? 0
+                  : net.random.chance(faults.duplicate) ? 2
+                                                        : 1;
     auto range = (faults.delay_max - faults.delay_min).count();
     std::vector<mono_time> dues;
     for (; copies > 0; --copies) {
-      auto extra = net.chance.below(static_cast<std::uint64_t>(range) + 1);
+      auto extra = net.random.below(static_cast<std::uint64_t>(range) + 1);
       auto due = now() + faults.delay_min
                  + std::chrono::nanoseconds{static_cast<std::int64_t>(extra)};
       if (!faults.reorder)

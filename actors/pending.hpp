@@ -1,6 +1,6 @@
 #pragma once
 
-#include "galaxycache/messages/types.hpp"
+#include "galaxycache/messages/actors.hpp"
 
 #include <caf/error.hpp>
 
@@ -33,6 +33,12 @@ public:
 private:
   static constexpr int depth_max = 32; // calls
   static inline thread_local int depth_ = 0;
+};
+
+/// Whom to ask for what this process does not hold, and how; counted in.
+struct way_on {
+  cache_actor cache;
+  ticket terms;
 };
 
 /// The pointer to an actor that asks: from itself, or from whatever stands for

@@ -91,6 +91,13 @@ std::optional<std::string> validate(const peer_options& options);
 /// 255 printable ASCII characters.
 std::optional<std::string> validate_galaxy_name(std::string_view name);
 
+/// The part of a galaxy's bound that each of its shards has, rounded up; does
+/// not overflow.
+constexpr std::size_t part_of_shard(std::size_t total,
+                                    std::size_t shards) noexcept {
+  return total / shards + (total % shards != 0 ? 1 : 0);
+}
+
 /// How many shards a galaxy of this capacity gets by default.
 std::size_t default_shards(std::size_t capacity_bytes, std::size_t cores);
 

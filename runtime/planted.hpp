@@ -6,8 +6,6 @@
 
 #ifdef GALAXYCACHE_PLANTED_BUGS
 
-#  include <string_view>
-
 // One row per bug: its name, and what it does.
 #  define GALAXYCACHE_BUGS(X)                                                  \
     X(lost_answer, "a server drops some answers to peers")                     \

@@ -27,6 +27,12 @@ public:
                                       >> 64);
   }
 
+  /// Whether something of this probability, from 0 to 1, happens now.
+  bool chance(double probability) noexcept {
+    constexpr std::uint64_t whole = 1 << 30;
+    return static_cast<double>(below(whole)) < probability * whole;
+  }
+
 private:
   std::uint64_t state_;
 };

@@ -22,8 +22,7 @@ public:
   }
 
   bool chance(double probability) {
-    return static_cast<double>(random_.below(1 << 30))
-           < probability * (1 << 30);
+    return random_.chance(probability);
   }
 
   std::size_t between(std::size_t least, std::size_t most) {

@@ -39,7 +39,7 @@ public:
   runner(const plan& p, bool with_log)
     : plan_(p),
       with_log_(with_log),
-      chance_(mix64(p.seed + 2)),
+      random_(mix64(p.seed + 2)),
       cluster_(options_of(p)) {
     start_ = cluster_.now();
     started_ = true;
@@ -206,7 +206,7 @@ private:
     // One leaves, and the others agree on that.
     auto rest = all;
     rest.erase(rest.begin()
-               + static_cast<std::ptrdiff_t>(chance_.below(rest.size())));
+               + static_cast<std::ptrdiff_t>(random_.below(rest.size())));
     note("one leaves");
     for (auto i : rest)
       cluster_.set_members(i, rest);
@@ -302,22 +302,17 @@ private:
       result.bytes = plan_.galaxy.value_bytes_max + 1;
     }
     if (!healthy_) {
-      if (draw(b.slow))
+      if (random_.chance(b.slow))
         result.after = nanoseconds{static_cast<std::int64_t>(
-          chance_.below(static_cast<std::uint64_t>(b.slow_max.count()) + 1))};
-      if (draw(b.fail))
+          random_.below(static_cast<std::uint64_t>(b.slow_max.count()) + 1))};
+      if (random_.chance(b.fail))
         result = {reaction::kind::fail, "sick", result.after};
-      if (draw(b.never))
+      if (random_.chance(b.never))
         result.what = reaction::kind::never;
     }
     note("    node" + std::to_string(node) + " loads " + key + ", call "
          + std::to_string(number));
     return result;
-  }
-
-  bool draw(double probability) {
-    return static_cast<double>(chance_.below(1 << 30))
-           < probability * (1 << 30);
   }
 
   // -- what must hold ---------------------------------------------------------
@@ -524,7 +519,7 @@ private:
   const bool with_log_;
   bool started_ = false;
   report result_;
-  random_source chance_;
+  random_source random_;
   mono_time start_{};
   bool healthy_ = false;
   std::vector<mono_time> stopped_at_; // of each node, the last time
