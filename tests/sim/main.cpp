@@ -6,6 +6,7 @@
 #include "galaxycache/runtime/planted.hpp"
 
 #include <CLI/CLI.hpp>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -103,17 +104,21 @@ void explain(std::uint64_t seed, const report& x, const settings& s) {
   std::cout << std::endl;
 }
 
+/// On a terminal in place, elsewhere a line now and then.
 void show_progress(totals& all, std::uint64_t of) {
+  auto terminal = isatty(STDERR_FILENO) == 1;
   auto began = std::chrono::steady_clock::now();
   std::unique_lock guard{all.mutex};
-  while (!all.changed.wait_for(guard, std::chrono::seconds{1},
+  while (!all.changed.wait_for(guard, std::chrono::seconds{terminal ? 1 : 30},
                                [&] { return all.finished; })) {
     std::chrono::duration<double> spent = std::chrono::steady_clock::now()
                                           - began;
-    std::cerr << '\r' << all.runs << " of " << of << " seeds, "
+    std::cerr << (terminal ? "\r" : "") << all.runs << " of " << of
+              << " seeds, "
               << static_cast<std::uint64_t>(static_cast<double>(all.runs)
                                             / spent.count())
-              << " a second, " << all.failed.size() << " failed " << std::flush;
+              << " a second, " << all.failed.size() << " failed"
+              << (terminal ? " " : "\n") << std::flush;
   }
 }
 
@@ -240,7 +245,8 @@ int run_all(const settings& s) {
   }
   all.changed.notify_all();
   progress.join();
-  std::cerr << '\r';
+  if (isatty(STDERR_FILENO) == 1)
+    std::cerr << '\r';
   std::cout << all.runs << " seeds, " << std::fixed << std::setprecision(1)
             << static_cast<double>(all.runs) / spent.count()
             << " runs a second, " << all.gets << " gets checked, " << all.faults

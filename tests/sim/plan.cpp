@@ -117,6 +117,27 @@ void draw_load(dealer& deal, plan& p, std::size_t gets) {
   }
 }
 
+std::vector<std::size_t> some_members(dealer& deal, const plan& p) {
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < p.cluster.nodes; ++i)
+    if (deal.chance(0.7))
+      result.push_back(i);
+  return result;
+}
+
+/// Every node believes in another ring, and long.
+void draw_member_lists(dealer& deal, plan& p) {
+  auto at = deal.between(0s, p.length / 2);
+  for (std::size_t i = 0; i < p.cluster.nodes; ++i) {
+    event x;
+    x.what = event::kind::members;
+    x.at = at;
+    x.a = i;
+    x.members = some_members(deal, p);
+    p.events.push_back(std::move(x));
+  }
+}
+
 void draw_faults(dealer& deal, plan& p) {
   auto any_node = [&] { return deal.between(0, p.cluster.nodes - 1); };
   auto add = [&](event x) {
@@ -170,32 +191,41 @@ void draw_faults(dealer& deal, plan& p) {
       x.by = deal.between(-20s, 20s);
       add(std::move(x));
     }
-  auto some_members = [&] {
-    std::vector<std::size_t> result;
-    for (std::size_t i = 0; i < p.cluster.nodes; ++i)
-      if (deal.chance(0.7))
-        result.push_back(i);
-    return result;
-  };
   if (deal.chance(0.4))
     for (auto n = deal.between(1, 10); n > 0; --n) {
       event x;
       x.what = event::kind::members;
       x.a = any_node();
-      x.members = some_members();
+      x.members = some_members(deal, p);
       add(std::move(x));
     }
-  // Every node believes in another ring, and long.
-  if (deal.chance(0.2)) {
-    auto at = deal.between(0s, p.length / 2);
-    for (std::size_t i = 0; i < p.cluster.nodes; ++i) {
-      event x;
-      x.what = event::kind::members;
-      x.at = at;
-      x.a = i;
-      x.members = some_members();
-      p.events.push_back(std::move(x));
+  if (deal.chance(0.2))
+    draw_member_lists(deal, p);
+}
+
+// In some runs the nodes' views of the ring are all that is wrong: whatever
+// they are, nobody has to wait for anybody then.
+void leave_views_alone(dealer& deal, plan& p) {
+  std::erase_if(p.events, [](const event& x) {
+    return !is_load(x) && x.what != event::kind::members
+           && x.what != event::kind::skew;
+  });
+  p.backend.slow = 0;
+  p.backend.fail = 0;
+  p.backend.never = 0;
+  if (deal.chance(0.7))
+    for (auto n = deal.between(1, 20); n > 0; --n)
+      draw_member_lists(deal, p);
+  // The same keys everywhere at once.
+  const event* last = nullptr;
+  for (auto& x : p.events) {
+    if (x.what != event::kind::get)
+      continue;
+    if (last && deal.chance(0.7)) {
+      x.at = last->at;
+      x.key = last->key;
     }
+    last = &x;
   }
 }
 
@@ -270,6 +300,9 @@ plan draw(std::uint64_t seed, const shape& given) {
   draw_backend(deal, p);
   draw_load(deal, p, given.gets);
   draw_faults(deal, p);
+  // A stream of its own, so that the plans of all other seeds stay the same.
+  if (dealer more{mix64(seed + 3)}; more.chance(0.1))
+    leave_views_alone(more, p);
   std::ranges::stable_sort(p.events, {}, &event::at);
   return p;
 }

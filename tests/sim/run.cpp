@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace galaxycache::sim {
 
@@ -29,6 +30,16 @@ constexpr nanoseconds expiring_lifetime = 3s;
 // After the storm, asked for by every node: some keys of it, and new ones.
 constexpr int calm_keys = 5;
 
+// Longer than any peek of the plans lasts.
+constexpr nanoseconds peek_patience = 100ms;
+
+placement ring_of(const plan& p) {
+  std::vector<member> members;
+  for (std::size_t i = 0; i < p.cluster.nodes; ++i)
+    members.push_back({cluster::member(i).id});
+  return placement{std::move(members), p.cluster.placement};
+}
+
 bool is_of(std::string_view key, double share, std::uint64_t seed) {
   return static_cast<double>(hash64(key, seed) >> 34) < share * (1 << 30);
 }
@@ -40,6 +51,7 @@ public:
     : plan_(p),
       with_log_(with_log),
       random_(mix64(p.seed + 2)),
+      ring_of_all_(ring_of(p)),
       cluster_(options_of(p)) {
     start_ = cluster_.now();
     started_ = true;
@@ -96,6 +108,7 @@ private:
     if (is_load(x)) {
       if (!alive)
         return;
+      remember_local(x);
       if (x.what == event::kind::get)
         cluster_.ask(x.a, galaxy_name, x.key, x.options);
       else
@@ -104,6 +117,12 @@ private:
       return;
     }
     ++result_.faults;
+    // A clock that is wrong, or another view of the ring, is no trouble for
+    // the links.
+    if (x.what == event::kind::members)
+      agreed_ = false;
+    else if (x.what != event::kind::skew)
+      links_whole_ = false;
     switch (x.what) {
       case event::kind::cut:
         if (x.a != x.b)
@@ -177,6 +196,7 @@ private:
   /// All faults end; then the cluster must be well.
   void calm() {
     healthy_ = true;
+    links_whole_ = false;
     note("all links heal");
     cluster_.heal();
     auto& peers = plan_.cluster.peers;
@@ -282,11 +302,35 @@ private:
               + " gets have no answer though all nodes have stopped");
   }
 
+  /// Some gets never ask peers.
+  void remember_local(const event& x) {
+    if (x.options.mode != fetch_mode::no_peer_backend)
+      return;
+    local_.emplace(x.a, x.key);
+    for (auto& key : x.keys)
+      local_.emplace(x.a, key);
+  }
+
+  /// As long as all agree on the ring and reach each other, a key is loaded by
+  /// its owner.
+  void check_owner(std::size_t node, const std::string& key) {
+    auto& b = plan_.backend;
+    if (healthy_ || !links_whole_ || !agreed_ || b.slow > 0 || b.never > 0
+        || b.fail > 0 || is_of(key, b.large, 2)
+        || local_.count({node, key}) != 0)
+      return;
+    auto owner = ring_of_all_.members()[*ring_of_all_.owner(key)].id;
+    if (cluster::member(node).id != owner)
+      violate("node" + std::to_string(node) + " loads " + key
+              + " though its owner, " + owner + ", is well");
+  }
+
   /// What a backend does with a key.
   reaction load(std::size_t node, const std::string& key) {
     auto& calls = cluster_.calls();
     auto number = calls.size() - 1; // of this call
     check_not_loading(node, key, number);
+    check_owner(node, key);
     auto& b = plan_.backend;
     reaction result;
     result.text = key + "#" + std::to_string(number);
@@ -325,6 +369,10 @@ private:
                                            : plan_.galaxy.default_timeout;
     if (x.answered > x.asked + timeout + 2 * timer_wheel::tick)
       violate("answered after its deadline: " + text_of(x));
+    auto& b = plan_.backend;
+    if (links_whole_ && b.slow == 0 && b.never == 0
+        && x.answered > x.asked + peek_patience)
+      violate("had to wait, and nobody is slow: " + text_of(x));
     if (x.found())
       check_value(x);
     else
@@ -522,6 +570,10 @@ private:
   random_source random_;
   mono_time start_{};
   bool healthy_ = false;
+  bool links_whole_ = true; // so far
+  bool agreed_ = true;      // all on one ring, so far
+  const placement ring_of_all_;
+  std::set<std::pair<std::size_t, std::string>> local_;
   std::vector<mono_time> stopped_at_; // of each node, the last time
   std::vector<std::size_t> incarnation_;
   std::vector<nanoseconds> wrong_by_;
