@@ -4,7 +4,11 @@
 #include "galaxycache/runtime/caf/system_end.hpp"
 #include "galaxycache/runtime/random.hpp"
 
+#include <caf/stateful_actor.hpp>
+
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <map>
 #include <mutex>
 #include <set>
@@ -21,17 +25,19 @@ pair_of_names unordered_pair(const std::string& a, const std::string& b) {
   return a < b ? pair_of_names{a, b} : pair_of_names{b, a};
 }
 
-/// A connection between a peer actor and a server, both of this process.
+/// A connection between a peer actor and a server.
 using link_actor = typed_actor<
   // From either end: for the other.
   result<void>(frame),
+  // INTERNAL: the way to the server, or why there is none.
+  result<void>(connection),
   // INTERNAL: a member has been thawed.
   result<void>(flush_atom)>;
 
 } // namespace
 
 struct network::state {
-  state(caf::actor_system& system, std::shared_ptr<clock> time,
+  state(caf::actor_system* system, std::shared_ptr<clock> time,
         std::uint64_t seed)
     : system(system),
       time(std::move(time)),
@@ -43,6 +49,14 @@ struct network::state {
     std::string from;
     std::string to;
     link_actor handle;
+    /// The server if it is in another system, and known.
+    server_actor remote;
+  };
+
+  /// A server that listens, and where if not in the same system.
+  struct listener {
+    server_actor server;
+    uri where;
   };
 
   bool is_cut(const std::string& a, const std::string& b) const {
@@ -57,10 +71,15 @@ struct network::state {
     return frozen.count(a) != 0 || frozen.count(b) != 0;
   }
 
-  void end_links() {
+  /// The links of a system, which goes.
+  void end_links(const caf::actor_system& of) {
     std::lock_guard guard{mutex};
-    for (auto& x : std::exchange(links, {}))
+    std::erase_if(links, [&](const link& x) {
+      if (&x.handle.home_system() != &of)
+        return false;
       end_actor(caf::actor_cast<caf::strong_actor_ptr>(x.handle));
+      return true;
+    });
   }
 
   /// Links that have ended are forgotten here and there.
@@ -70,13 +89,15 @@ struct network::state {
     });
   }
 
-  caf::actor_system& system;
+  caf::actor_system* const system;   // null if each universe has its own
   const std::shared_ptr<clock> time; // may be null
-  std::mutex mutex;                  // protects all below
+  std::atomic<std::size_t> attempts{0};
+  std::atomic<std::uint64_t> frames{0};
+  std::mutex mutex; // protects all below
   random_source random;
   std::map<std::pair<std::string, std::string>, link_faults> faults;
   std::set<std::string> off;
-  std::map<std::string, server_actor> servers;
+  std::map<std::string, listener> servers;
   std::set<pair_of_names> cuts;
   std::set<std::string> frozen;
   std::vector<link> links;
@@ -91,8 +112,16 @@ struct link_config {
   std::string from;
   std::string to;
   peer_actor peer;
-  server_actor server;
+  server_actor server; // null until there is a connection
+  /// Counts the attempt to connect while its outcome is not known.
+  std::shared_ptr<const void> attempt;
 };
+
+std::shared_ptr<const void>
+count_attempt(const std::shared_ptr<network::state>& net) {
+  ++net->attempts;
+  return {net.get(), [net](const void*) { --net->attempts; }};
+}
 
 /// Carries frames both ways, in order, unless an end is frozen or the network
 /// has faults.
@@ -123,7 +152,31 @@ struct link_state {
       send_to(self, config.peer, std::move(x));
   }
 
+  void end_with(const caf::strong_actor_ptr& whom) {
+    ends.watch(self, whom, [this](const caf::error&) {
+      self->quit(caf::exit_reason::remote_link_unreachable);
+    });
+  }
+
+  void connected(connection x) {
+    if (x.server) {
+      config.server = caf::actor_cast<server_actor>(x.server);
+      end_with(caf::actor_cast<caf::strong_actor_ptr>(config.server));
+      auto here = caf::actor_cast<link_actor>(self);
+      std::lock_guard guard{config.net->mutex};
+      for (auto& each : config.net->links)
+        if (each.handle == here)
+          each.remote = config.server;
+      x.server = caf::actor_cast<wire_actor>(here);
+    }
+    send_to(self, config.peer, std::move(x));
+    config.attempt.reset();
+    if (!config.server)
+      self->quit();
+  }
+
   void take(frame x) {
+    ++config.net->frames;
     auto from_peer = self->current_sender()
                      == caf::actor_cast<caf::strong_actor_ptr>(config.peer);
     auto& way = from_peer ? to_server : to_peer;
@@ -200,24 +253,58 @@ link_actor::behavior_type link(link_actor::stateful_pointer<link_state> self,
   harden(self, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a link crashed"});
   });
-  auto end = [self](const caf::error&) {
-    self->quit(caf::exit_reason::remote_link_unreachable);
-  };
-  state.ends.watch(self, state.config.peer, end);
-  state.ends.watch(self, state.config.server, end);
+  state.end_with(caf::actor_cast<caf::strong_actor_ptr>(state.config.peer));
+  if (state.config.server)
+    state.end_with(caf::actor_cast<caf::strong_actor_ptr>(state.config.server));
   return {
     [&state](frame& x) { state.take(std::move(x)); },
+    [&state](connection& x) { state.connected(std::move(x)); },
     [&state](flush_atom) { state.flush(); },
   };
+}
+
+// -- there and back -----------------------------------------------------------
+
+/// Tells when all who hold it are gone.
+struct home_coming {
+  std::promise<void> all;
+
+  ~home_coming() {
+    all.set_value();
+  }
+};
+
+struct traveller_state {
+  static inline const char* name = "galaxycache.traveller";
+
+  monitors ends;
+  std::shared_ptr<home_coming> home;
+};
+
+/// Asks a remote server for what it does for nobody from elsewhere, and ends
+/// with the answer.
+void traveller(caf::stateful_actor<traveller_state>* self, server_actor server,
+               std::shared_ptr<home_coming> home) {
+  state_of(self).home = std::move(home);
+  state_of(self).ends.watch(self, server,
+                            [self](const caf::error&) { self->quit(); });
+  request(self, server, flush_atom_v)
+    .then([self] { self->quit(); }, [self](caf::error&) { self->quit(); });
 }
 
 // -- the transport ------------------------------------------------------------
 
 class inproc_transport : public transport {
 public:
-  inproc_transport(std::shared_ptr<network::state> net, std::string name)
+  /// Without a `way`, all are in the same system.
+  inproc_transport(std::shared_ptr<network::state> net, std::string name,
+                   caf::actor_system& system,
+                   std::shared_ptr<transport> way = nullptr, uri where = {})
     : net_(std::move(net)),
-      name_(std::move(name)) {
+      name_(std::move(name)),
+      system_(system),
+      way_(std::move(way)),
+      where_(std::move(where)) {
     // nop
   }
 
@@ -230,29 +317,37 @@ public:
     if (where.host != name_)
       return failure{errc::invalid_argument,
                      "'" + name_ + "' cannot listen as '" + where.host + "'"};
-    std::lock_guard guard{net_->mutex};
-    auto [i, added] = net_->servers.emplace(name_, server);
-    if (!added) {
-      // One that crashed has not said that it leaves.
-      if (!is_terminated(caf::actor_cast<caf::strong_actor_ptr>(i->second)))
-        return failure{errc::address_in_use, to_string(where)};
-      i->second = server;
+    std::unique_lock guard{net_->mutex};
+    if (is_taken())
+      return failure{errc::address_in_use, to_string(where)};
+    network::state::listener added{server, where_};
+    if (way_) {
+      guard.unlock(); // it may block
+      auto bound = way_->listen(server, where_);
+      if (std::holds_alternative<failure>(bound))
+        return bound;
+      added.where = std::get<uri>(std::move(bound));
+      guard.lock();
     }
+    net_->servers[name_] = std::move(added);
     return where;
   }
 
   void unlisten(const server_actor& server, const uri&) override {
     std::lock_guard guard{net_->mutex};
     auto i = net_->servers.find(name_);
-    if (i != net_->servers.end() && i->second == server)
-      net_->servers.erase(i);
+    if (i == net_->servers.end() || i->second.server != server)
+      return;
+    if (way_)
+      way_->unlisten(server, i->second.where);
+    net_->servers.erase(i);
   }
 
   void connect(const peer_actor& peer, std::uint64_t attempt,
                const uri& where) override {
     connection result;
     result.attempt = attempt;
-    std::lock_guard guard{net_->mutex};
+    std::unique_lock guard{net_->mutex};
     auto i = net_->servers.find(where.host);
     if (net_->is_off(name_, where.host)) {
       result.error = {errc::peer_failed, "nobody is there"};
@@ -262,9 +357,20 @@ public:
       result.error = {errc::peer_failed, "nobody listens there"};
     } else {
       net_->forget_dead_links();
-      auto handle = net_->system.spawn<caf::hidden>(
-        link, link_config{net_, name_, where.host, peer, i->second});
-      net_->links.push_back({name_, where.host, handle});
+      link_config config{net_, name_, where.host, peer, {}, {}};
+      if (way_)
+        config.attempt = count_attempt(net_);
+      else
+        config.server = i->second.server;
+      auto handle = system_.spawn<caf::hidden>(link, std::move(config));
+      net_->links.push_back({name_, where.host, handle, {}});
+      if (way_) {
+        auto there = i->second.where;
+        guard.unlock();
+        // The outcome comes to the link, and the link to the peer.
+        return way_->connect(caf::actor_cast<peer_actor>(handle), attempt,
+                             there);
+      }
       result.server = caf::actor_cast<wire_actor>(handle);
     }
     post(peer, std::move(result));
@@ -275,9 +381,30 @@ public:
   }
 
 private:
+  /// Whether somebody listens by this name. One that crashed has not said that
+  /// it leaves.
+  bool is_taken() const {
+    auto i = net_->servers.find(name_);
+    return i != net_->servers.end()
+           && !is_terminated(
+             caf::actor_cast<caf::strong_actor_ptr>(i->second.server));
+  }
+
   std::shared_ptr<network::state> net_;
   std::string name_;
+  caf::actor_system& system_;
+  std::shared_ptr<transport> way_;
+  uri where_;
 };
+
+/// Links are hidden, so a system that goes has to be made to end them.
+void end_links_with(caf::actor_system& system,
+                    const std::shared_ptr<network::state>& net) {
+  at_system_end(system, [weak = std::weak_ptr<network::state>{net}, &system] {
+    if (auto strong = weak.lock())
+      strong->end_links(system);
+  });
+}
 
 } // namespace
 
@@ -299,16 +426,29 @@ network::network(caf::actor_system& system, std::shared_ptr<clock> time,
                  std::uint64_t seed)
   // Not with make_shared: what waits for the system's end holds a weak pointer,
   // which must not hold the memory.
-  : state_(new state(system, std::move(time), seed)) {
-  // The links are hidden, so a system that goes has to be made to end them.
-  at_system_end(system, [weak = std::weak_ptr<state>{state_}] {
-    if (auto strong = weak.lock())
-      strong->end_links();
-  });
+  : state_(new state(&system, std::move(time), seed)) {
+  end_links_with(system, state_);
+}
+
+network::network(std::shared_ptr<clock> time, std::uint64_t seed)
+  : state_(new state(nullptr, std::move(time), seed)) {
+  // nop
 }
 
 std::shared_ptr<transport> network::join(std::string name) {
-  return std::make_shared<inproc_transport>(state_, std::move(name));
+  if (!state_->system)
+    throw exception{{errc::invalid_argument,
+                     "this network is for universes in systems of their own"}};
+  return std::make_shared<inproc_transport>(state_, std::move(name),
+                                            *state_->system);
+}
+
+std::shared_ptr<transport>
+network::join(std::string name, caf::actor_system& system,
+              std::shared_ptr<transport> way, uri where) {
+  end_links_with(system, state_);
+  return std::make_shared<inproc_transport>(state_, std::move(name), system,
+                                            std::move(way), std::move(where));
 }
 
 void network::cut(const std::string& a, const std::string& b) {
@@ -360,6 +500,35 @@ void network::thaw(const std::string& name) {
   state_->frozen.erase(name);
   for (auto& x : state_->links)
     post(x.handle, flush_atom_v);
+}
+
+std::size_t network::attempts() const {
+  return state_->attempts;
+}
+
+std::uint64_t network::frames() const {
+  return state_->frames;
+}
+
+bool network::is_connected(const std::string& name) const {
+  std::lock_guard guard{state_->mutex};
+  state_->forget_dead_links();
+  return std::ranges::any_of(state_->links, [&](auto& x) {
+    return x.from == name || x.to == name;
+  });
+}
+
+bool network::go_around(std::chrono::nanoseconds patience) const {
+  auto home = std::make_shared<home_coming>();
+  auto all = home->all.get_future();
+  {
+    std::lock_guard guard{state_->mutex};
+    for (auto& x : state_->links)
+      if (x.remote)
+        x.handle.home_system().spawn<caf::hidden>(traveller, x.remote, home);
+  }
+  home.reset();
+  return all.wait_for(patience) == std::future_status::ready;
 }
 
 } // namespace galaxycache

@@ -5,6 +5,8 @@
 
 #include <caf/actor_system.hpp>
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,7 +32,8 @@ struct link_faults {
 /// for taking links away in them. Thread-safe; copies share the network.
 ///
 /// All universes on it must live in the same actor system, which must outlive
-/// the network's use.
+/// the network's use; or each in a system of its own, with another transport to
+/// carry what the network lets pass.
 class network {
 public:
   explicit network(caf::actor_system& system);
@@ -39,9 +42,18 @@ public:
   network(caf::actor_system& system, std::shared_ptr<clock> time,
           std::uint64_t seed);
 
+  /// One for universes in systems of their own.
+  network(std::shared_ptr<clock> time, std::uint64_t seed);
+
   /// A transport for the universe that goes by this name here. A universe that
-  /// listens does so as `inproc://NAME`.
+  /// listens does so as `inproc://NAME`. Throws `exception` on a network for
+  /// universes in systems of their own.
   std::shared_ptr<transport> join(std::string name);
+
+  /// The same for a universe in a system of its own. It listens by `way` at
+  /// `where`, and reaches others by `way` wherever they have come to listen.
+  std::shared_ptr<transport> join(std::string name, caf::actor_system& system,
+                                  std::shared_ptr<transport> way, uri where);
 
   /// Breaks the connections between two members and lets none be made: both
   /// notice at once.
@@ -68,6 +80,23 @@ public:
   void freeze(const std::string& name);
 
   void thaw(const std::string& name);
+
+  // -- what goes on between systems -------------------------------------------
+  // For whoever moves the time and has to know that nothing is on its way.
+
+  /// Attempts to connect whose outcome is not known.
+  std::size_t attempts() const;
+
+  /// Frames that have come to a link so far, from either end.
+  std::uint64_t frames() const;
+
+  /// Whether a connection from or to a member has not ended.
+  bool is_connected(const std::string& name) const;
+
+  /// Goes over each connection between systems and back: what was sent before
+  /// has then arrived, in both directions. Says whether all are back in time.
+  /// Blocks.
+  bool go_around(std::chrono::nanoseconds patience) const;
 
   /// What the links of a network share; private to the implementation.
   struct state;
