@@ -6,6 +6,8 @@
 //
 // Linked by those who want it: the object replaces a function of CAF's library.
 
+#include "galaxycache/runtime/caf/node_id_fix.hpp"
+
 #include "galaxycache/runtime/caf/version.hpp"
 
 #if !GALAXYCACHE_CAF_1
@@ -23,3 +25,7 @@ std::string caf::detail::get_root_uuid() {
 }
 
 #endif
+
+void galaxycache::link_node_id_fix() {
+  // nop
+}
