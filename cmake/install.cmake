@@ -14,11 +14,8 @@ foreach(floor IN ITEMS actors messages runtime)
 endforeach()
 install(FILES "${PROJECT_SOURCE_DIR}/actors/galaxycache.hpp"
   DESTINATION "${include_root}" OPTIONAL)
-if(IS_DIRECTORY "${PROJECT_SOURCE_DIR}/tests/kit")
-  install(DIRECTORY "${PROJECT_SOURCE_DIR}/tests/kit/"
-    DESTINATION "${include_root}/testing"
-    FILES_MATCHING PATTERN "*.hpp")
-endif()
+install(FILES "${PROJECT_SOURCE_DIR}/tests/kit/cluster.hpp"
+  DESTINATION "${include_root}/testing")
 
 install(TARGETS ${galaxycache_targets} EXPORT galaxycacheTargets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"

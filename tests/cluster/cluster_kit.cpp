@@ -5,6 +5,7 @@
 
 #include <caf/event_based_actor.hpp>
 
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 using namespace galaxycache;
@@ -17,9 +18,22 @@ std::ostream& operator<<(std::ostream& out, hit_level level) {
   return out << to_string(level);
 }
 
+namespace testing {
+
+std::ostream& operator<<(std::ostream& out, world kind) {
+  const char* names[] = {"simulated", "threads", "sockets"};
+  return out << names[static_cast<std::size_t>(kind)];
+}
+
+} // namespace testing
+
 } // namespace galaxycache
 
 namespace {
+
+// Real threads and sockets do the same as simulated ones.
+const std::vector<world> worlds{world::simulated, world::threads,
+                                world::sockets};
 
 // -- what doc/testing.md tests ------------------------------------------------
 
@@ -42,10 +56,10 @@ caf::behavior clerk(caf::event_based_actor* self, galaxy prices) {
   };
 }
 
-// Asks the clerk, and runs the cluster until he answers.
+// Asks the clerk of node 0, and runs the cluster until he answers.
 std::string ask(cluster& c, const caf::actor& clerk, const std::string& item) {
   auto said = std::make_shared<std::string>();
-  c.system().spawn<caf::hidden>([=](caf::event_based_actor* self) {
+  c.system(0).spawn<caf::hidden>([=](caf::event_based_actor* self) {
     request(self, clerk, item)
       .then([=](const std::string& x) { *said = x; },
             [=](const caf::error& why) { *said = describe(why); });
@@ -58,15 +72,16 @@ std::string ask(cluster& c, const caf::actor& clerk, const std::string& item) {
 
 BOOST_AUTO_TEST_SUITE(cluster_kit)
 
-BOOST_AUTO_TEST_CASE(a_clerk_goes_on_selling_while_the_network_is_cut) {
-  cluster c{{.nodes = 3, .seed = 42}};
+BOOST_DATA_TEST_CASE(a_clerk_goes_on_selling_while_the_network_is_cut, worlds,
+                     kind) {
+  cluster c{{.nodes = 3, .seed = 42, .kind = kind}};
   c.add_galaxy("prices");
   c.script([](std::size_t, const std::string&, const std::string& item) {
     if (item == "pen" || item == "ink")
       return reaction{.text = "3.20", .after = 5ms};
     return reaction{.what = reaction::kind::not_found};
   });
-  auto seller = c.system().spawn<caf::hidden>(clerk, c.galaxy_of(0, "prices"));
+  auto seller = c.system(0).spawn<caf::hidden>(clerk, c.galaxy_of(0, "prices"));
 
   // Whoever owns the pen, all is well.
   BOOST_TEST(ask(c, seller, "pen") == "3.20");
@@ -93,17 +108,16 @@ BOOST_AUTO_TEST_CASE(a_clerk_goes_on_selling_while_the_network_is_cut) {
   caf::anon_send_exit(seller, caf::exit_reason::user_shutdown);
 }
 
-BOOST_AUTO_TEST_CASE(a_key_is_loaded_once_by_its_owner) {
-  for (auto kind : {world::simulated, world::threads}) {
-    cluster c{{.nodes = 3, .seed = 7, .kind = kind}};
-    c.add_galaxy("things");
-    for (std::size_t node = 0; node < 3; ++node) {
-      auto got = c.get(node, "things", "key");
-      BOOST_TEST(got.text() == "value of key");
-      BOOST_TEST(got.answers == 1u);
-    }
-    BOOST_TEST(c.calls().size() == 1u);
+BOOST_DATA_TEST_CASE(a_key_is_loaded_once_by_its_owner, worlds, kind) {
+  cluster c{{.nodes = 3, .seed = 7, .kind = kind}};
+  c.add_galaxy("things");
+  for (std::size_t node = 0; node < 3; ++node) {
+    auto got = c.get(node, "things", "key");
+    BOOST_TEST(got.text() == "value of key");
+    BOOST_TEST(got.answers == 1u);
   }
+  BOOST_TEST(c.calls_so_far() == 1u);
+  BOOST_TEST(c.call(0).key == "key");
 }
 
 BOOST_AUTO_TEST_CASE(the_same_seed_is_the_same_run) {
@@ -126,8 +140,8 @@ BOOST_AUTO_TEST_CASE(the_same_seed_is_the_same_run) {
   BOOST_TEST(hash_of(2) != first);
 }
 
-BOOST_AUTO_TEST_CASE(backends_do_what_the_script_says) {
-  cluster c{{.nodes = 1}};
+BOOST_DATA_TEST_CASE(backends_do_what_the_script_says, worlds, kind) {
+  cluster c{{.nodes = 1, .kind = kind}};
   galaxy_options options;
   options.value_bytes_max = 100;
   c.add_galaxy("things", 1 << 20, options);
@@ -137,12 +151,12 @@ BOOST_AUTO_TEST_CASE(backends_do_what_the_script_says) {
     static int n = 0;
     return c.get(0, "things", std::to_string(n++));
   };
-  using kind = reaction::kind;
+  using what = reaction::kind;
   BOOST_TEST(next({.text = "hello"}).text() == "hello");
-  BOOST_TEST(next({.what = kind::not_found}).ok());
-  BOOST_TEST(!next({.what = kind::not_found}).found());
+  BOOST_TEST(next({.what = what::not_found}).ok());
+  BOOST_TEST(!next({.what = what::not_found}).found());
   BOOST_TEST(
-    (next({.what = kind::fail, .text = "no"}).code == errc::backend_failed));
+    (next({.what = what::fail, .text = "no"}).code == errc::backend_failed));
   c.script([](std::size_t, const std::string&, const std::string&) -> reaction {
     throw std::runtime_error{"oh"};
   });
@@ -150,20 +164,21 @@ BOOST_AUTO_TEST_CASE(backends_do_what_the_script_says) {
   BOOST_TEST((thrown.code == errc::backend_failed));
   BOOST_TEST(thrown.reason.find("oh") != std::string::npos);
   BOOST_TEST(
-    (next({.what = kind::large, .bytes = 101}).code == errc::value_too_large));
+    (next({.what = what::large, .bytes = 101}).code == errc::value_too_large));
   auto asked = c.now();
-  BOOST_TEST((next({.what = kind::never}).code == errc::deadline_exceeded));
+  BOOST_TEST((next({.what = what::never}).code == errc::deadline_exceeded));
   BOOST_TEST((c.now() - asked >= 5s));
   asked = c.now();
   BOOST_TEST(next({.after = 30ms}).found());
   BOOST_TEST((c.now() - asked == 30ms));
+  BOOST_TEST(c.calls_so_far() == 8u);
   BOOST_TEST(c.calls().size() == 8u);
   c.forget();
   BOOST_TEST(c.calls().empty());
 }
 
-BOOST_AUTO_TEST_CASE(values_expire_by_the_clock_of_their_node) {
-  cluster c{{.nodes = 1}};
+BOOST_DATA_TEST_CASE(values_expire_by_the_clock_of_their_node, worlds, kind) {
+  cluster c{{.nodes = 1, .kind = kind}};
   c.add_galaxy("things");
   c.script([](std::size_t, const std::string&, const std::string&) {
     return reaction{.lifetime = 1min};
@@ -171,14 +186,14 @@ BOOST_AUTO_TEST_CASE(values_expire_by_the_clock_of_their_node) {
   c.get(0, "things", "key");
   c.advance(59s);
   c.get(0, "things", "key");
-  BOOST_TEST(c.calls().size() == 1u);
+  BOOST_TEST(c.calls_so_far() == 1u);
   c.skew(0, 1s);
   c.get(0, "things", "key");
-  BOOST_TEST(c.calls().size() == 2u);
+  BOOST_TEST(c.calls_so_far() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(nodes_come_and_go) {
-  cluster c{{.nodes = 3, .seed = 3}};
+BOOST_DATA_TEST_CASE(nodes_come_and_go, worlds, kind) {
+  cluster c{{.nodes = 3, .seed = 3, .kind = kind}};
   c.add_galaxy("things");
   c.kill(2);
   BOOST_TEST(!c.alive(2));
@@ -199,8 +214,8 @@ BOOST_AUTO_TEST_CASE(nodes_come_and_go) {
   BOOST_CHECK_THROW(c.get(0, "nothing", "key"), std::logic_error);
 }
 
-BOOST_AUTO_TEST_CASE(a_frozen_node_is_silent_until_it_thaws) {
-  cluster c{{.nodes = 2, .seed = 5}};
+BOOST_DATA_TEST_CASE(a_frozen_node_is_silent_until_it_thaws, worlds, kind) {
+  cluster c{{.nodes = 2, .seed = 5, .kind = kind}};
   c.add_galaxy("things");
   c.freeze(1);
   c.advance(4s);
@@ -211,8 +226,9 @@ BOOST_AUTO_TEST_CASE(a_frozen_node_is_silent_until_it_thaws) {
     BOOST_TEST(c.get(0, "things", std::to_string(i)).found());
 }
 
-BOOST_AUTO_TEST_CASE(links_lose_double_and_delay_what_they_carry) {
-  cluster c{{.nodes = 2, .seed = 11}};
+BOOST_DATA_TEST_CASE(links_lose_double_and_delay_what_they_carry, worlds,
+                     kind) {
+  cluster c{{.nodes = 2, .seed = 11, .kind = kind}};
   c.add_galaxy("things");
   auto far = [&] {
     // A key of the other node.
@@ -243,8 +259,8 @@ BOOST_AUTO_TEST_CASE(links_lose_double_and_delay_what_they_carry) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(many_keys_are_asked_for_at_once) {
-  cluster c{{.nodes = 3, .seed = 13}};
+BOOST_DATA_TEST_CASE(many_keys_are_asked_for_at_once, worlds, kind) {
+  cluster c{{.nodes = 3, .seed = 13, .kind = kind}};
   c.add_galaxy("things");
   auto first = c.ask_many(1, "things", {"a", "b", "a"});
   c.run();
@@ -252,9 +268,81 @@ BOOST_AUTO_TEST_CASE(many_keys_are_asked_for_at_once) {
   for (std::size_t i = 0; i < 3; ++i)
     BOOST_TEST(c.result(first + i).text()
                == "value of " + c.result(first + i).key);
-  BOOST_TEST(c.calls().size() == 2u);
+  BOOST_TEST(c.calls_so_far() == 2u);
   for (std::size_t node = 0; node < 3; ++node)
     BOOST_TEST(c.accounts_exactly(node, "things"));
+}
+
+BOOST_DATA_TEST_CASE(a_cut_breaks_what_is_connected_until_it_heals, worlds,
+                     kind) {
+  cluster c{{.nodes = 3, .seed = 17, .kind = kind}};
+  c.add_galaxy("things");
+  c.cut(0, 1);
+  c.run();
+  // Both ends have noticed, and the third node has not.
+  BOOST_TEST((c.state_of(0, 1) == peer_state::down));
+  BOOST_TEST((c.state_of(1, 0) == peer_state::down));
+  BOOST_TEST((c.state_of(0, 2) == peer_state::up));
+  c.advance(10s);
+  BOOST_TEST((c.state_of(0, 1) == peer_state::down));
+  BOOST_TEST((c.state_of(2, 1) == peer_state::up));
+  c.heal();
+  BOOST_TEST(c.settle());
+}
+
+BOOST_DATA_TEST_CASE(gets_of_a_node_that_is_killed_are_over, worlds, kind) {
+  cluster c{{.nodes = 3, .seed = 19, .kind = kind}};
+  c.add_galaxy("things");
+  c.script([](std::size_t, const std::string&, const std::string&) {
+    return reaction{.what = reaction::kind::never};
+  });
+  for (std::size_t node = 0; node < 3; ++node)
+    for (int i = 0; i < 10; ++i)
+      c.ask(node, "things", std::to_string(node) + "-" + std::to_string(i));
+  c.run();
+  BOOST_TEST(c.pending() == 30u);
+  c.kill(1);
+  BOOST_TEST(c.pending() <= 20u);
+  // The keys of the dead are looked up by those who asked for them.
+  BOOST_TEST((c.state_of(0, 1) == peer_state::down));
+  BOOST_TEST((c.state_of(2, 1) == peer_state::down));
+  c.script(nullptr);
+  c.restart(1);
+  BOOST_TEST(c.settle());
+  c.advance(10s);
+  BOOST_TEST(c.pending() == 0u);
+  BOOST_TEST(c.get(1, "things", "new").found());
+}
+
+BOOST_DATA_TEST_CASE(time_moves_no_faster_than_what_it_sets_off, worlds, kind) {
+  cluster c{{.nodes = 3, .seed = 23, .kind = kind}};
+  c.add_galaxy("things");
+  // Heartbeats, their answers, and gets at their side.
+  for (int i = 0; i < 20; ++i) {
+    auto id = c.ask(static_cast<std::size_t>(i) % 3, "things",
+                    std::to_string(i));
+    auto asked = c.now();
+    c.advance(500ms);
+    BOOST_TEST((c.result(id).answered == asked));
+  }
+  for (std::size_t at = 0; at < 3; ++at)
+    for (std::size_t of = 0; of < 3; ++of)
+      if (at != of)
+        BOOST_TEST((c.state_of(at, of) == peer_state::up));
+}
+
+BOOST_AUTO_TEST_CASE(nodes_on_sockets_have_systems_of_their_own) {
+  cluster c{{.nodes = 2, .kind = world::sockets}};
+  BOOST_TEST((&c.system(0) != &c.system(1)));
+  BOOST_TEST((c.system(0).node() != c.system(1).node()));
+  BOOST_CHECK_THROW(c.system(), std::logic_error);
+  c.kill(1);
+  BOOST_CHECK_THROW(c.system(1), std::logic_error);
+  cluster d{{.nodes = 2, .kind = world::threads}};
+  BOOST_TEST((&d.system(0) == &d.system()));
+  BOOST_TEST((&d.system(1) == &d.system()));
+  network of_many_systems{nullptr, 1};
+  BOOST_CHECK_THROW(of_many_systems.join("a"), exception);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

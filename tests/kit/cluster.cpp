@@ -1,20 +1,18 @@
 #include "galaxycache/testing/cluster.hpp"
 
+#include "galaxycache/actors/caf_transport.hpp"
 #include "galaxycache/actors/core.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
-#include "galaxycache/runtime/caf/startup.hpp"
-#include "galaxycache/runtime/caf/stepper.hpp"
 #include "galaxycache/runtime/hash.hpp"
 #include "galaxycache/runtime/random.hpp"
+#include "galaxycache/testing/gets.hpp"
+#include "galaxycache/testing/host.hpp"
+#include "galaxycache/testing/script.hpp"
 
 #include <caf/event_based_actor.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <deque>
-#include <future>
-#include <map>
-#include <mutex>
 #include <stdexcept>
 #include <thread>
 
@@ -27,8 +25,19 @@ namespace {
 // A get without a timeout of its own ends by its galaxy's; nothing ends later.
 constexpr nanoseconds get_patience = std::chrono::hours{24};
 
-// For real threads to do what they have to do.
-constexpr int settle_rounds = 10;
+// For what sockets do, which takes real time; CAF gives up connecting sooner.
+constexpr nanoseconds real_patience = std::chrono::seconds{10};
+
+/// Waits until real threads have come to something.
+bool await(const std::function<bool()>& holds) {
+  auto until = std::chrono::steady_clock::now() + real_patience;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > until)
+      return false;
+    std::this_thread::sleep_for(std::chrono::microseconds{100});
+  }
+  return true;
+}
 
 std::string name_of(std::size_t node) {
   return "node" + std::to_string(node);
@@ -65,262 +74,6 @@ private:
   std::atomic<std::int64_t> wrong_by_{0};
 };
 
-// -- configuration ------------------------------------------------------------
-
-struct announced {
-  announced() {
-    init();
-  }
-};
-
-class cluster_config : private announced, public caf::actor_system_config {
-public:
-  explicit cluster_config(world kind) {
-    galaxycache::add_message_types(*this);
-    if (kind == world::threads)
-      set_caf_option(
-        *this, "scheduler.max-threads",
-        std::max<std::size_t>(2, std::thread::hardware_concurrency()));
-  }
-};
-
-// -- backends -----------------------------------------------------------------
-
-/// What the backends of a cluster do and have done.
-struct script_book {
-  std::mutex mutex; // protects all below
-  cluster::backend_script script;
-  std::vector<backend_call> calls;
-  std::size_t first = 0; // the number of the first that is not forgotten
-};
-
-struct backend_setup {
-  std::shared_ptr<script_book> book;
-  std::shared_ptr<clock> time;
-  std::size_t node = 0;
-  std::string galaxy;
-};
-
-/// A backend that follows the script.
-class scripted {
-public:
-  static inline const char* name = "galaxycache.testing.backend";
-
-  caf::behavior start(caf::event_based_actor* self, backend_setup setup) {
-    self_ = self;
-    setup_ = std::move(setup);
-    harden(self, [](std::exception_ptr& thrown) {
-      try {
-        std::rethrow_exception(thrown);
-      } catch (const std::exception& why) {
-        return make_error({errc::backend_failed, why.what()});
-      } catch (...) {
-        return make_error({errc::backend_failed, "unknown"});
-      }
-    });
-    return {
-      [this](load_atom, const std::string& key) { return load(key); },
-      [this](flush_atom) { answer_due(); },
-    };
-  }
-
-private:
-  using promise = caf::typed_response_promise<loaded>;
-
-  struct owed {
-    promise to;
-    std::size_t call = 0;
-    load_result result;
-  };
-
-  caf::result<loaded> load(const std::string& key) {
-    cluster::backend_script script;
-    auto now = setup_.time->now();
-    std::size_t call = 0;
-    {
-      std::lock_guard guard{setup_.book->mutex};
-      script = setup_.book->script;
-      call = setup_.book->first + setup_.book->calls.size();
-      setup_.book->calls.push_back(
-        {setup_.node, setup_.galaxy, key, now, {}, errc::not_found});
-    }
-    reaction wanted;
-    try {
-      if (script)
-        wanted = script(setup_.node, setup_.galaxy, key);
-    } catch (const std::exception& thrown) {
-      wanted = {reaction::kind::fail, thrown.what()};
-    }
-    owed x{self_->make_response_promise<loaded>(), call, {}};
-    auto to = x.to;
-    if (wanted.what == reaction::kind::never) {
-      never_.push_back(std::move(x));
-      return to;
-    }
-    x.result = result_of(key, wanted);
-    if (wanted.after <= nanoseconds{0}) {
-      deliver(std::move(x));
-      return to;
-    }
-    auto due = now + wanted.after;
-    due_.emplace(due, std::move(x));
-    setup_.time->call_at(due, [weak
-                               = caf::actor_cast<caf::weak_actor_ptr>(self_)] {
-      if (auto strong = weak.lock())
-        post(caf::actor_cast<caf::actor>(strong), flush_atom_v);
-    });
-    return to;
-  }
-
-  load_result result_of(const std::string& key, const reaction& wanted) {
-    auto expiry = wanted.lifetime > nanoseconds{0}
-                    ? setup_.time->wall_now() + wanted.lifetime
-                    : never_expires;
-    switch (wanted.what) {
-      case reaction::kind::not_found:
-        return errc::not_found;
-      case reaction::kind::fail:
-        return failure{errc::backend_failed, wanted.text};
-      case reaction::kind::large:
-        return loaded{value::take(std::string(wanted.bytes, 'x')), expiry};
-      default:
-        return loaded{value::copy(wanted.text.empty() ? "value of " + key
-                                                      : wanted.text),
-                      expiry};
-    }
-  }
-
-  void finish(std::size_t call, const load_result& result) {
-    std::lock_guard guard{setup_.book->mutex};
-    auto& book = *setup_.book;
-    if (call < book.first)
-      return; // forgotten meanwhile
-    auto& x = book.calls[call - book.first];
-    x.ended = setup_.time->now();
-    x.result = result;
-  }
-
-  void deliver(owed x) {
-    finish(x.call, x.result);
-    if (x.result.found())
-      x.to.deliver(std::move(x.result.content()));
-    else
-      x.to.deliver(make_error(x.result.error()));
-  }
-
-  void answer_due() {
-    while (!due_.empty() && due_.begin()->first <= setup_.time->now()) {
-      auto next = due_.extract(due_.begin());
-      deliver(std::move(next.mapped()));
-    }
-  }
-
-  caf::event_based_actor* self_ = nullptr;
-  backend_setup setup_;
-  std::multimap<mono_time, owed> due_;
-  std::vector<owed> never_;
-};
-
-caf::behavior scripted_backend(caf::stateful_actor<scripted>* self,
-                               backend_setup setup) {
-  return state_of(self).start(self, std::move(setup));
-}
-
-// -- gets ---------------------------------------------------------------------
-
-/// The gets of a cluster and what came of them.
-struct get_book {
-  struct entry {
-    outcome result;
-    std::optional<galaxy> whom; // until it has been asked
-  };
-
-  std::mutex mutex; // protects all below
-  std::deque<entry> gets;
-  std::size_t first = 0; // the number of the first that is not forgotten
-  std::size_t over = 0;  // of those that are not forgotten
-  std::function<void(const outcome&)> on_answer;
-  std::uint64_t hash = 0;
-
-  entry& at(std::size_t id) {
-    return gets.at(id - first);
-  }
-
-  /// What is to be asked, once.
-  entry take(std::size_t id) {
-    std::lock_guard guard{mutex};
-    auto& x = at(id);
-    entry result{x.result, std::exchange(x.whom, std::nullopt)};
-    return result;
-  }
-
-  void close(std::size_t id, mono_time now, const answer& content,
-             const failure& why) {
-    std::function<void(const outcome&)> tell;
-    outcome x;
-    {
-      std::lock_guard guard{mutex};
-      if (id < first)
-        return;
-      auto& result = at(id).result;
-      if (++result.answers == 1) {
-        ++over;
-        result.answered = now;
-        result.content = content;
-        result.code = why.code;
-        result.reason = why.reason;
-      }
-      hash = mix64(hash ^ id)
-             + hash64(content.bytes(), static_cast<std::uint64_t>(why.code))
-             + static_cast<std::uint64_t>(now.time_since_epoch().count());
-      tell = on_answer;
-      x = result;
-    }
-    if (tell)
-      tell(x);
-  }
-};
-
-/// Asks for whatever is in the book.
-caf::behavior client(caf::event_based_actor* self,
-                     std::shared_ptr<get_book> book,
-                     std::shared_ptr<clock> time) {
-  harden(self, [](std::exception_ptr&) {
-    return make_error({errc::internal_error, "a client crashed"});
-  });
-  return {
-    [=](get_atom, std::uint64_t id) {
-      auto x = book->take(id);
-      x.whom->get(self, x.result.key, x.result.options)
-        .then([=](const answer& a) { book->close(id, time->now(), a, {}); },
-              [=](const caf::error& why) {
-                book->close(id, time->now(), {}, failure_of(why));
-              });
-    },
-    [=](get_atom, std::uint64_t first, std::uint64_t count) {
-      std::vector<std::string> keys;
-      std::optional<get_book::entry> any;
-      for (auto id = first; id < first + count; ++id) {
-        any = book->take(id);
-        keys.push_back(any->result.key);
-      }
-      if (!any)
-        return;
-      any->whom->get_many(self, std::move(keys), any->result.options)
-        .then(
-          [=](const std::vector<get_result>& all) {
-            for (std::uint64_t i = 0; i < all.size(); ++i)
-              book->close(first + i, time->now(), all[i].content,
-                          {all[i].error, all[i].reason});
-          },
-          [=](const caf::error& why) {
-            for (auto id = first; id < first + count; ++id)
-              book->close(id, time->now(), {}, failure_of(why));
-          });
-    },
-  };
-}
-
 } // namespace
 
 // -- the cluster --------------------------------------------------------------
@@ -334,6 +87,7 @@ struct cluster::implementation {
 
   struct node {
     std::shared_ptr<node_clock> time;
+    std::shared_ptr<host> place; // null while the node's own one is gone
     std::optional<universe> home;
     std::vector<caf::actor> backends;
     std::vector<peer_info> members;
@@ -342,17 +96,13 @@ struct cluster::implementation {
   explicit implementation(cluster_options given)
     : options(std::move(given)),
       chance(options.seed),
-      cfg(options.kind),
       time(std::make_shared<manual_clock>()) {
-    if (options.kind == world::simulated) {
-      stepped.emplace(cfg, [this](std::size_t n) { return chance.below(n); });
-      system = &stepped->system();
+    if (options.kind != world::sockets) {
+      shared = make_host();
+      net.emplace(shared->system(), time, chance.next());
     } else {
-      threaded.emplace(cfg);
-      system = &*threaded;
+      net.emplace(time, chance.next());
     }
-    net.emplace(*system, time, chance.next());
-    asker = system->spawn<caf::hidden>(client, gets, time);
     nodes.resize(options.nodes);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       nodes[i].time = std::make_shared<node_clock>(time);
@@ -362,14 +112,8 @@ struct cluster::implementation {
 
   ~implementation() {
     // What they tell of may be gone.
-    {
-      std::lock_guard guard{gets->mutex};
-      gets->on_answer = nullptr;
-    }
-    {
-      std::lock_guard guard{scripts->mutex};
-      scripts->script = nullptr;
-    }
+    gets->on_answer(nullptr);
+    scripts->follow(nullptr);
     run();
     for (std::size_t i = 0; i < nodes.size(); ++i)
       try {
@@ -380,36 +124,62 @@ struct cluster::implementation {
         static_cast<void>(new universe{std::move(*nodes[i].home)});
         nodes[i].home.reset();
       }
-    caf::anon_send_exit(asker, caf::exit_reason::kill);
-    asker = {};
-    run();
     net.reset();
+  }
+
+  std::shared_ptr<host> make_host() {
+    return std::make_shared<host>(
+      options.kind, [this](std::size_t n) { return chance.below(n); }, gets,
+      time);
+  }
+
+  bool simulated() const {
+    return options.kind == world::simulated;
   }
 
   // -- time -------------------------------------------------------------------
 
-  void step_all() {
-    while (auto who = stepped->step()) {
-      ++steps;
-      trace = mix64(trace ^ *who) + steps;
-    }
-  }
-
   void run() {
-    if (stepped)
-      return step_all();
-    for (int i = 0; i < settle_rounds; ++i) {
-      auto turn = std::make_shared<std::promise<void>>();
-      auto come = turn->get_future();
-      system->spawn<caf::hidden>(
-        [turn](caf::event_based_actor*) { turn->set_value(); });
-      come.wait();
+    switch (options.kind) {
+      case world::simulated:
+        while (auto who = shared->stepped()->step()) {
+          ++steps;
+          trace = mix64(trace ^ *who) + steps;
+        }
+        break;
+      case world::threads:
+        await_rest({shared.get()});
+        break;
+      case world::sockets:
+        run_sockets();
+        break;
     }
   }
 
-  /// Runs to the next alarm, or to `until` if that comes first.
+  /// Until no frame has passed a link while everybody did all he had to do, and
+  /// all that was on the wire arrived, and what came of that, and its answers.
+  void run_sockets() {
+    std::vector<host*> hosts;
+    for (auto& n : nodes)
+      if (n.place)
+        hosts.push_back(n.place.get());
+    auto all_quiet = [&] {
+      await([&] { return net->attempts() == 0; });
+      auto frames = net->frames();
+      for (int i = 0; i < 2; ++i) {
+        await_rest(hosts);
+        net->go_around(real_patience);
+      }
+      await_rest(hosts);
+      return net->frames() == frames && net->attempts() == 0;
+    };
+    // Unless something goes on for ever.
+    await(all_quiet);
+  }
+
+  /// Moves the time to the next alarm, or to `until` if that comes first, and
+  /// runs what is due then.
   void leap(mono_time until) {
-    run();
     auto next = time->next_alarm();
     auto then = next ? std::min(*next, until) : until;
     time->advance(std::max(then - time->now(), nanoseconds{0}));
@@ -430,11 +200,9 @@ struct cluster::implementation {
     auto until = time->now() + limit;
     run();
     while (!holds()) {
-      // Real threads may just not have come to it.
-      if (!stepped && await(holds, std::chrono::milliseconds{10}))
-        break;
       if (time->now() >= until)
         return false;
+      run(); // what the condition may have set off
       leap(until);
     }
     return true;
@@ -454,19 +222,28 @@ struct cluster::implementation {
     if (n.home)
       throw std::logic_error{name_of(i) + " is running"};
     net->put_back(name_of(i));
+    n.place = shared ? shared : make_host();
+    auto& system = n.place->system();
     universe_options how;
     how.self = name_of(i);
     how.listen = "inproc://" + how.self;
     how.placement = options.placement;
     how.peers = options.peers;
-    how.transports = {net->join(how.self)};
     how.time = n.time;
     how.seed = chance.next();
     how.verbosity = options.verbosity;
     how.log_to = options.log_to ? options.log_to
                                 : [](log_level, std::string_view) {};
     how.stop_grace = nanoseconds{0};
-    n.home.emplace(*system, std::move(how));
+    if (shared) {
+      how.transports = {net->join(how.self)};
+    } else {
+      auto lines = std::make_shared<const log>(how.verbosity, how.log_to);
+      how.transports
+        = {net->join(how.self, system, make_caf_transport(system, lines),
+                     uri{"caf", "127.0.0.1", 0})};
+    }
+    n.home.emplace(system, std::move(how));
     for (auto& kind : kinds)
       add_galaxy(i, kind);
     if (options.joined && n.members.empty())
@@ -478,8 +255,8 @@ struct cluster::implementation {
 
   void add_galaxy(std::size_t i, const galaxy_kind& kind) {
     auto& n = nodes[i];
-    n.backends.push_back(system->spawn<caf::hidden>(
-      scripted_backend, backend_setup{scripts, n.time, i, kind.name}));
+    n.backends.push_back(
+      spawn_backend(n.place->system(), {scripts, n.time, i, kind.name}));
     n.home->add_galaxy(kind.name, kind.capacity_bytes,
                        backend::actor(n.backends.back()), kind.options);
   }
@@ -495,7 +272,7 @@ struct cluster::implementation {
     auto gone = [&] { return n.home->actors_alive() == 0; };
     auto limit = grace + std::chrono::seconds{1};
     auto ended = advance_until(gone, limit);
-    if (!ended && !stepped)
+    if (!ended && !simulated())
       ended = await(gone);
     for (auto& each : n.backends)
       caf::anon_send_exit(each, caf::exit_reason::kill);
@@ -504,28 +281,22 @@ struct cluster::implementation {
       throw std::logic_error{name_of(i) + " does not end"};
     n.home.reset();
     run();
-  }
-
-  /// Gives real threads real time.
-  static bool await(const std::function<bool()>& holds,
-                    nanoseconds patience = std::chrono::seconds{10}) {
-    auto until = std::chrono::steady_clock::now() + patience;
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > until)
-        return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    }
-    return true;
+    if (shared)
+      return;
+    // With its system go its connections, and the others notice.
+    n.place.reset();
+    await([&] { return !net->is_connected(name_of(i)); });
+    run();
   }
 
   /// Asks a ring actor; nothing if there is no answer.
   std::vector<peer_status> peers_of(std::size_t i) {
     auto& n = live(i);
-    if (!stepped)
+    if (!simulated())
       return n.home->peers();
     auto result = std::make_shared<std::vector<peer_status>>();
-    system->spawn<caf::hidden>([result, ring = n.home->ring()](
-                                 caf::event_based_actor* self) {
+    shared->system().spawn<caf::hidden>([result, ring = n.home->ring()](
+                                          caf::event_based_actor* self) {
       request(self, ring, list_atom_v)
         .then([result](std::vector<peer_status>& x) { *result = std::move(x); },
               [](caf::error&) {});
@@ -543,40 +314,24 @@ struct cluster::implementation {
     auto whom = live(i).home->find_galaxy(name);
     if (!whom)
       throw std::logic_error{"there is no galaxy '" + name + "'"};
-    std::lock_guard guard{gets->mutex};
-    auto id = gets->first + gets->gets.size();
-    for (auto& key : keys) {
-      get_book::entry x;
-      x.result.node = i;
-      x.result.galaxy = name;
-      x.result.key = key;
-      x.result.options = how;
-      x.result.among_many = among_many;
-      x.result.asked = time->now();
-      x.whom = whom;
-      gets->gets.push_back(std::move(x));
-    }
-    return id;
-  }
-
-  bool is_over(std::size_t id) {
-    std::lock_guard guard{gets->mutex};
-    return gets->at(id).result.answers > 0;
+    outcome x;
+    x.node = i;
+    x.galaxy = name;
+    x.options = how;
+    x.among_many = among_many;
+    x.asked = time->now();
+    return gets->open(*whom, x, keys);
   }
 
   cluster_options options;
   random_source chance;
-  cluster_config cfg;
   std::shared_ptr<manual_clock> time;
   std::uint64_t trace = 0;
   std::uint64_t steps = 0;
-  std::optional<stepped_system> stepped;
-  std::optional<caf::actor_system> threaded;
-  caf::actor_system* system = nullptr;
-  std::optional<network> net;
   std::shared_ptr<script_book> scripts = std::make_shared<script_book>();
   std::shared_ptr<get_book> gets = std::make_shared<get_book>();
-  caf::actor asker;
+  std::shared_ptr<host> shared; // by all nodes; null if each has its own
+  std::optional<network> net;
   std::vector<galaxy_kind> kinds;
   std::vector<node> nodes;
 };
@@ -611,28 +366,27 @@ void cluster::add_galaxy(const std::string& name, std::size_t capacity_bytes,
 }
 
 void cluster::script(backend_script f) {
-  std::lock_guard guard{impl_->scripts->mutex};
-  impl_->scripts->script = std::move(f);
+  impl_->scripts->follow(std::move(f));
 }
 
-const std::vector<backend_call>& cluster::calls() const noexcept {
+std::vector<backend_call> cluster::calls() const {
+  std::lock_guard guard{impl_->scripts->mutex};
   return impl_->scripts->calls;
 }
 
+std::size_t cluster::calls_so_far() const {
+  std::lock_guard guard{impl_->scripts->mutex};
+  return impl_->scripts->calls.size();
+}
+
+backend_call cluster::call(std::size_t i) const {
+  std::lock_guard guard{impl_->scripts->mutex};
+  return impl_->scripts->calls.at(i);
+}
+
 void cluster::forget() {
-  {
-    auto& book = *impl_->scripts;
-    std::lock_guard guard{book.mutex};
-    book.first += book.calls.size();
-    book.calls.clear();
-  }
-  auto& book = *impl_->gets;
-  std::lock_guard guard{book.mutex};
-  while (!book.gets.empty() && book.gets.front().result.answers > 0) {
-    book.gets.pop_front();
-    ++book.first;
-    --book.over;
-  }
+  impl_->scripts->forget();
+  impl_->gets->forget();
 }
 
 // -- gets ---------------------------------------------------------------------
@@ -640,9 +394,7 @@ void cluster::forget() {
 outcome cluster::get(std::size_t node, const std::string& galaxy,
                      const std::string& key, const get_options& options) {
   auto id = ask(node, galaxy, key, options);
-  auto over = [&] { return impl_->is_over(id); };
-  if (!impl_->stepped)
-    implementation::await([&] { return over() || impl_->time->next_alarm(); });
+  auto over = [&] { return impl_->gets->is_over(id); };
   if (!impl_->advance_until(over, get_patience))
     throw std::logic_error{"a get of '" + key + "' was never answered"};
   return result(id);
@@ -651,7 +403,7 @@ outcome cluster::get(std::size_t node, const std::string& galaxy,
 std::size_t cluster::ask(std::size_t node, const std::string& galaxy,
                          const std::string& key, const get_options& options) {
   auto id = impl_->open(node, galaxy, {key}, options, false);
-  post(impl_->asker, get_atom_v, std::uint64_t{id});
+  post(impl_->nodes[node].place->client(), get_atom_v, std::uint64_t{id});
   return id;
 }
 
@@ -659,23 +411,21 @@ std::size_t cluster::ask_many(std::size_t node, const std::string& galaxy,
                               const std::vector<std::string>& keys,
                               const get_options& options) {
   auto id = impl_->open(node, galaxy, keys, options, true);
-  post(impl_->asker, get_atom_v, std::uint64_t{id}, std::uint64_t{keys.size()});
+  post(impl_->nodes[node].place->client(), get_atom_v, std::uint64_t{id},
+       std::uint64_t{keys.size()});
   return id;
 }
 
-const outcome& cluster::result(std::size_t id) const {
-  std::lock_guard guard{impl_->gets->mutex};
-  return impl_->gets->at(id).result;
+outcome cluster::result(std::size_t id) const {
+  return impl_->gets->result(id);
 }
 
 std::size_t cluster::pending() const noexcept {
-  std::lock_guard guard{impl_->gets->mutex};
-  return impl_->gets->gets.size() - impl_->gets->over;
+  return impl_->gets->pending();
 }
 
 void cluster::on_answer(std::function<void(const outcome&)> f) {
-  std::lock_guard guard{impl_->gets->mutex};
-  impl_->gets->on_answer = std::move(f);
+  impl_->gets->on_answer(std::move(f));
 }
 
 // -- time ---------------------------------------------------------------------
@@ -789,7 +539,17 @@ bool cluster::settle(nanoseconds limit) {
 // -- what is inside -----------------------------------------------------------
 
 caf::actor_system& cluster::system() {
-  return *impl_->system;
+  if (!impl_->shared)
+    throw std::logic_error{"each node has an actor system of its own in the "
+                           "world of sockets: call system(node)"};
+  return impl_->shared->system();
+}
+
+caf::actor_system& cluster::system(std::size_t node) {
+  auto& place = impl_->nodes.at(node).place;
+  if (!place)
+    throw std::logic_error{name_of(node) + " is not running"};
+  return place->system();
 }
 
 universe& cluster::at(std::size_t node) {
@@ -823,8 +583,7 @@ peer_info cluster::member(std::size_t node) {
 }
 
 std::uint64_t cluster::trace_hash() const noexcept {
-  std::lock_guard guard{impl_->gets->mutex};
-  return mix64(impl_->trace) ^ impl_->gets->hash;
+  return mix64(impl_->trace) ^ impl_->gets->hash();
 }
 
 std::uint64_t cluster::steps() const noexcept {

@@ -20,6 +20,9 @@ enum class world : std::uint8_t {
   simulated,
   /// On CAF's threads, in virtual time, without sockets.
   threads,
+  /// On CAF's threads, in virtual time, over TCP: each node has an actor system
+  /// of its own, and a port of this host.
+  sockets,
 };
 
 /// What a cluster of a test is like.
@@ -103,8 +106,8 @@ struct outcome {
   }
 };
 
-/// Several universes in one process, on a network without sockets, in virtual
-/// time: for tests of applications on a cluster that one can take apart. Nodes
+/// Several universes in one process, in virtual time, on a network that can
+/// break: for tests of applications on a cluster that one can take apart. Nodes
 /// are numbered from 0 and named "node0" and so on. Needs no test framework:
 /// what cannot be done throws `std::logic_error` or `galaxycache::exception`.
 ///
@@ -140,12 +143,16 @@ public:
                   galaxy_options options = {});
 
   /// What backends do from now on; at first they answer "value of KEY" at once.
-  /// In the world of threads, `f` is called by several of them.
+  /// But for the simulated world, `f` is called by several threads.
   void script(backend_script f);
 
-  /// The calls of backends so far, in the order of their beginning. In the
-  /// world of threads, look only while none is under way.
-  const std::vector<backend_call>& calls() const noexcept;
+  /// The calls of backends so far, in the order of their beginning.
+  std::vector<backend_call> calls() const;
+
+  /// How many those are, and one of them, counted from 0. In the simulated
+  /// world, a script is called for the latest.
+  std::size_t calls_so_far() const;
+  backend_call call(std::size_t i) const;
 
   /// Forgets the calls, and the outcomes of gets up to the first that is not
   /// over.
@@ -162,13 +169,13 @@ public:
   std::size_t ask(std::size_t node, const std::string& galaxy,
                   const std::string& key, const get_options& options = {});
 
-  const outcome& result(std::size_t id) const;
+  outcome result(std::size_t id) const;
 
   /// Gets that are not over.
   std::size_t pending() const noexcept;
 
-  /// Called with every get that is over; must not throw. In the world of
-  /// threads, one of them calls it.
+  /// Called with every get that is over; must not throw. But for the simulated
+  /// world, by another thread.
   void on_answer(std::function<void(const outcome&)> f);
 
   /// Begins a `get_many`. Each key is a get of its own here, numbered from what
@@ -242,6 +249,11 @@ public:
 
   // -- what is inside ---------------------------------------------------------
 
+  /// The actor system of a node. In the world of sockets it goes with the node,
+  /// and waits for actors that are not hidden; else there is one for all.
+  caf::actor_system& system(std::size_t node);
+
+  /// The actor system of all nodes. Throws in the world of sockets.
   caf::actor_system& system();
 
   /// The universe of a node that lives.

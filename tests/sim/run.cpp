@@ -240,7 +240,7 @@ private:
   void everybody_asks(const std::string& prefix,
                       const std::vector<std::size_t>& members) {
     note("everybody asks for " + prefix);
-    auto calls_before = cluster_.calls().size();
+    auto calls_before = cluster_.calls_so_far();
     std::vector<member> ring;
     for (auto i : members)
       ring.push_back({cluster::member(i).id});
@@ -256,7 +256,7 @@ private:
         }
     cluster_.advance(6s);
     check_loaded_once(calls_before, prefix);
-    auto& calls = cluster_.calls();
+    auto calls = cluster_.calls();
     for (auto i = calls_before; i < calls.size(); ++i) {
       auto& key = calls[i].key;
       auto owner = place.members()[*place.owner(key)].id;
@@ -327,8 +327,7 @@ private:
 
   /// What a backend does with a key.
   reaction load(std::size_t node, const std::string& key) {
-    auto& calls = cluster_.calls();
-    auto number = calls.size() - 1; // of this call
+    auto number = cluster_.calls_so_far() - 1; // of this call
     check_not_loading(node, key, number);
     check_owner(node, key);
     auto& b = plan_.backend;
@@ -381,13 +380,14 @@ private:
 
   void check_value(const outcome& x) {
     auto split = x.text().rfind('#');
-    auto& calls = cluster_.calls();
     if (split == std::string_view::npos || x.text().substr(0, split) != x.key)
       return violate("the value of another key: " + text_of(x));
     auto number = std::stoul(std::string{x.text().substr(split + 1)});
-    if (number >= calls.size() || !calls[number].ended
-        || !calls[number].result.found() || calls[number].key != x.key
-        || calls[number].result.content().data.bytes() != x.text())
+    backend_call call;
+    if (number < cluster_.calls_so_far())
+      call = cluster_.call(number);
+    if (!call.ended || !call.result.found() || call.key != x.key
+        || call.result.content().data.bytes() != x.text())
       return violate("a value that no backend has given: " + text_of(x));
     auto level = x.content.level;
     if (x.options.mode == fetch_mode::peek && level != hit_level::main
@@ -406,7 +406,7 @@ private:
     // Clocks that are wrong, and an answer that was on its way.
     limit += most_wrong_ - least_wrong_ + 1s;
     auto seen = x.among_many ? x.asked : x.answered;
-    if (seen - *calls[number].ended > limit)
+    if (seen - *call.ended > limit)
       violate("a value that has expired: " + text_of(x));
   }
 
@@ -453,14 +453,13 @@ private:
   /// A node never loads a key that it is loading.
   void check_not_loading(std::size_t node, const std::string& key,
                          std::size_t number) {
-    auto& calls = cluster_.calls();
     auto id = std::pair{std::pair{node, incarnation_[node]}, key};
     auto& known = calls_of_[id];
     if (!known.empty()) {
-      auto& last = calls[known.back()];
+      auto last = cluster_.call(known.back());
       // A load may have peeked before it called.
       auto given_up = last.begun + plan_.galaxy.load_timeout - 1s
-                      <= calls[number].begun;
+                      <= cluster_.call(number).begun;
       if (!last.ended && !given_up)
         violate("node" + std::to_string(node) + " loads " + key
                 + " though it is loading it: calls "
@@ -472,13 +471,15 @@ private:
                  && !plan_.galaxy.get_ttl.sets_limit()
                  && plan_.capacity_bytes >= 1 << 20;
     if (lasts)
-      for (auto earlier : known)
-        if (calls[earlier].ended && calls[earlier].result.found()
-            && calls[earlier].result.content().data.size()
+      for (auto earlier : known) {
+        auto call = cluster_.call(earlier);
+        if (call.ended && call.result.found()
+            && call.result.content().data.size()
                  <= plan_.galaxy.value_bytes_max)
           violate("node" + std::to_string(node) + " loads " + key
                   + " again: calls " + std::to_string(earlier) + " and "
                   + std::to_string(number));
+      }
     known.push_back(number);
   }
 
@@ -487,7 +488,7 @@ private:
     if (plan_.capacity_bytes < 1 << 20)
       return; // what is not kept is loaded again
     std::map<std::string, std::size_t> loads;
-    auto& calls = cluster_.calls();
+    auto calls = cluster_.calls();
     for (auto i = calls_before; i < calls.size(); ++i)
       if (calls[i].key.starts_with(prefix) && calls[i].result.found())
         ++loads[calls[i].key];
@@ -501,7 +502,7 @@ private:
     if (auto left = cluster_.pending(); left != 0)
       violate(std::to_string(left) + " gets have no answer " + when);
     for (auto& [id, owner] : must_succeed_) {
-      auto& x = cluster_.result(id);
+      auto x = cluster_.result(id);
       if (x.found() && !owner.empty() && x.content.owner.bytes() != owner)
         violate("not " + owner + " is said to own it but "
                 + std::string{x.content.owner.bytes()} + ": " + text_of(x));
