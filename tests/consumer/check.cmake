@@ -1,6 +1,6 @@
 # Installs BUILD_DIR into PREFIX, then builds the application beside this file
 # against it in WORK_DIR, by way of CMake's package and of pkg-config, and runs
-# both.
+# both; and the test beside it, with the kit.
 
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result
@@ -39,3 +39,9 @@ foreach(program IN ITEMS consumer consumer_pc)
       "${program} ended with ${result} instead of 2:\n${output}${errors}")
   endif()
 endforeach()
+
+execute_process(COMMAND "${WORK_DIR}/consumer_test"
+  RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+if(NOT result EQUAL 0 OR NOT output STREQUAL "1 load\n1 load\n1 load\n")
+  message(FATAL_ERROR "consumer_test ended with ${result}:\n${output}${errors}")
+endif()
