@@ -44,16 +44,22 @@ void report(const peer_actor& peer, std::uint64_t attempt, failure why) {
 /// CAF 0.17 never gets to the end of its destruction if its middleman connects
 /// meanwhile (what it asks its broker then, the broker keeps), so the system
 /// has to wait for this actor; and if it waits no more, nobody is dialled.
+///
+/// The connection that found the port lasts until CAF has one of its own: CAF
+/// knows connections by the numbers of their files, and forgets one that has
+/// ended a moment after its number is free. If the next has got the number by
+/// then, that is forgotten instead: it stays open, and nobody hears what is
+/// said there.
 void dial(caf::event_based_actor* self, caf::io::middleman_actor middleman,
-          peer_actor peer, std::uint64_t attempt, std::string host,
+          peer_actor peer, std::uint64_t attempt, open_port found,
           std::uint16_t port) {
   if (is_ending(self->system()))
     return report(peer, attempt, {errc::unavailable, "the system goes"});
   request_within(self, middleman, caf::timespan{connect_patience},
-                 caf::connect_atom_v, std::move(host), port)
+                 caf::connect_atom_v, found.address, port)
     .then(
-      [=](caf::node_id&, caf::strong_actor_ptr& server,
-          std::set<std::string>&) {
+      [=, line = found.connection](caf::node_id&, caf::strong_actor_ptr& server,
+                                   std::set<std::string>&) {
         if (!server)
           return report(peer, attempt,
                         {errc::incompatible_peer, "no server is published"});
@@ -138,7 +144,7 @@ public:
       report(peer, order_.attempt, std::move(*why));
     else
       system_.spawn(dial, system_.middleman().actor_handle(), peer,
-                    order_.attempt, std::get<std::string>(found_),
+                    order_.attempt, std::get<open_port>(found_),
                     order_.where.port);
     if (again)
       pool_.submit(std::make_unique<probe_job>(system_, pool_, book_, peer));
@@ -151,7 +157,7 @@ private:
   caf::actor_id id_;
   caf::weak_actor_ptr peer_;
   order order_;
-  std::variant<std::string, failure> found_;
+  std::variant<open_port, failure> found_;
 };
 
 class caf_transport : public transport {

@@ -114,16 +114,20 @@ failure hear(int fd, const first_words& expected, deadline until) {
   return why.empty() ? failure{} : failure{errc::incompatible_peer, why};
 }
 
-/// No error if somebody accepts and says what he should.
-failure try_address(const addrinfo& where, const first_words& expected,
-                    deadline until) {
-  socket_handle s{
-    socket(where.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-  if (s.get() < 0)
-    return {errc::peer_failed, text_of(errno)};
-  if (auto error = try_connect(s.get(), where, until))
-    return {errc::peer_failed, text_of(error)};
-  return hear(s.get(), expected, until);
+/// A connection to somebody who accepts it and says what he should.
+std::variant<std::shared_ptr<const void>, failure>
+try_address(const addrinfo& where, const first_words& expected,
+            deadline until) {
+  auto s = std::make_shared<socket_handle>(
+    socket(where.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (s->get() < 0)
+    return failure{errc::peer_failed, text_of(errno)};
+  if (auto error = try_connect(s->get(), where, until))
+    return failure{errc::peer_failed, text_of(error)};
+  auto why = hear(s->get(), expected, until);
+  if (why.code != errc::none)
+    return why;
+  return s;
 }
 
 std::optional<std::string> as_numbers(const addrinfo& where) {
@@ -137,7 +141,7 @@ std::optional<std::string> as_numbers(const addrinfo& where) {
 
 } // namespace
 
-std::variant<std::string, failure>
+std::variant<open_port, failure>
 probe_port(const std::string& host, std::uint16_t port,
            std::chrono::nanoseconds patience, const first_words& expected) {
   auto where = host + ":" + std::to_string(port);
@@ -153,10 +157,13 @@ probe_port(const std::string& host, std::uint16_t port,
   for (auto* i = first; i; i = i->ai_next) {
     // One that is silent leaves the others their share of the time.
     auto now = std::chrono::steady_clock::now();
-    why = try_address(*i, expected, now + (until - now) / left--);
+    auto tried = try_address(*i, expected, now + (until - now) / left--);
     auto numbers = as_numbers(*i);
-    if (why.code == errc::none && numbers)
-      return *numbers;
+    if (auto* refused = std::get_if<failure>(&tried))
+      why = std::move(*refused);
+    else if (numbers)
+      return open_port{std::move(*numbers),
+                       std::get<std::shared_ptr<const void>>(tried)};
   }
   return failure{why.code, where + ": " + why.reason};
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,12 +22,19 @@ struct first_words {
   std::function<std::string(std::string_view bytes)> why_not;
 };
 
+/// Somebody who accepts TCP connections and says what he should.
+struct open_port {
+  /// His address as numbers, so that nobody need resolve the name again.
+  std::string address;
+  /// The connection by which he was found: it ends with its last owner.
+  std::shared_ptr<const void> connection;
+};
+
 /// Finds out whether somebody accepts TCP connections at an address, and says
-/// what he should. Returns the address as numbers (so that nobody need resolve
-/// the name again) or why nobody does: `incompatible_peer` for other words than
+/// what he should; or why nobody does: `incompatible_peer` for other words than
 /// those expected, else `peer_failed`. Blocks for up to `patience`, name
 /// resolution not included.
-std::variant<std::string, failure>
+std::variant<open_port, failure>
 probe_port(const std::string& host, std::uint16_t port,
            std::chrono::nanoseconds patience, const first_words& expected = {});
 

@@ -160,10 +160,10 @@ private:
       }
       if (waiting[1].revents != 0) {
         file visitor{accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)};
-        ++visits_;
         if (conduct_(visitor.get()))
           visitors.push_back(std::move(visitor));
         visitors_max_ = std::max(visitors_max_.load(), visitors.size());
+        ++visits_;
       }
     }
   }
@@ -608,6 +608,16 @@ BOOST_AUTO_TEST_CASE(one_that_begins_as_caf_does_and_errs_is_a_peer_down) {
   check_is_unharmed(self, forger.uri());
   check_files(self, forger, 10);
   BOOST_TEST(self.state_of("x") == "down");
+}
+
+// CAF mixes connections up when one ends and the next begins at once.
+BOOST_AUTO_TEST_CASE(who_is_probed_is_not_left_before_caf_has_connected) {
+  node self{"self"};
+  node other{"other"};
+  stranger twin{saying(first_said_at(other.uri()))};
+  self.set_peers({{"self", self.uri()}, {"x", twin.uri()}});
+  eventually([&] { return twin.visits() == 2; });
+  BOOST_TEST(twin.visitors_max() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(servers_of_other_protocols_are_peers_down) {
