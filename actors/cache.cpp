@@ -76,10 +76,14 @@ cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
 
 void cache_state::get(std::string key, const ticket& terms, reply to) {
   // The value may have come since the caller looked.
-  if (auto hit = galaxy().look_up(*cell_, key)) {
-    cell_->count.add(hit->level == hit_level::main
-                       ? counter::coalesced_maincache_hits
-                       : counter::coalesced_hotcache_hits);
+  auto& memory = cell_->memory;
+  std::optional<answer> hit;
+  if (memory.visit(memory.hash_of(key), key, time(),
+                   [&](const entry& x) { hit = answer_from(x); })) {
+    auto main = hit->level == hit_level::main;
+    cell_->count.add(main ? counter::maincache_hits : counter::hotcache_hits);
+    cell_->count.add(main ? counter::coalesced_maincache_hits
+                          : counter::coalesced_hotcache_hits);
     return answer_now(to, *hit);
   }
   if (key.size() > key_bytes_max)
@@ -247,7 +251,7 @@ void cache_state::land(flight& f, leg_kind kind, landed& result) {
     return land_failure(f, kind, result.outcome.error());
   }
   if (GALAXYCACHE_PLANTED(cached_absence) && kind == leg_kind::local)
-    cell_->memory.put_main(*f.key, value{}, never_expires);
+    cell_->memory.put_main(*f.key, value{}, never_expires, time());
   // A peer's not found is for those that asked for a peer.
   for (auto i = f.waiters.begin(); i != f.waiters.end();) {
     auto& w = *i++;
@@ -282,7 +286,7 @@ void cache_state::land_value(flight& f, leg_kind kind, landed& result) {
     else
       count.add(counter::coalesced_backend_loads);
     if (fresh)
-      cell_->memory.put_main(*f.key, x.data, x.expiry);
+      cell_->memory.put_main(*f.key, x.data, x.expiry, time());
   }
   if (x.expiry != never_expires)
     schedule_sweep();
@@ -444,7 +448,7 @@ void cache_state::rearm() {
 }
 
 void cache_state::sweep() {
-  auto removed = cell_->memory.sweep(time().wall_now(), sweep_entries_max);
+  auto removed = cell_->memory.sweep(time(), sweep_entries_max);
   if (removed == sweep_entries_max)
     wheel_->arm(sweep_, time().now()); // at the next tick
   else

@@ -122,22 +122,38 @@ void universe_core::end_all() {
 
 // -- galaxy -------------------------------------------------------------------
 
+failure too_many_keys() {
+  return {errc::overloaded,
+          "more than " + std::to_string(keys_at_once_max) + " keys at once"};
+}
+
 namespace {
 
-std::vector<std::unique_ptr<shard_cell>>
-make_shards(std::size_t capacity_bytes, const galaxy_options& options) {
+std::size_t shards_of(std::size_t capacity_bytes,
+                      const galaxy_options& options) {
   auto cores = std::thread::hardware_concurrency();
-  auto count = options.shards != 0 ? options.shards
-                                   : default_shards(capacity_bytes, cores);
+  return options.shards != 0 ? options.shards
+                             : default_shards(capacity_bytes, cores);
+}
+
+shard::settings settings_of(std::size_t capacity_bytes,
+                            const galaxy_options& options, std::uint64_t seed) {
+  auto count = shards_of(capacity_bytes, options);
   shard::settings each;
   each.capacity_bytes = capacity_bytes / count;
   each.hot_ratio = options.hot_ratio;
   each.candidates_max = part_of_shard(options.candidates_max, count);
   each.reset_idle_stats = options.reset_idle_stats;
   each.promote = options.promote ? options.promote : make_qps_promoter();
+  each.hash_seed = mix64(seed);
+  return each;
+}
+
+std::vector<std::unique_ptr<shard_cell>>
+cells_of(const galaxy_memory& memory) {
   std::vector<std::unique_ptr<shard_cell>> result;
-  for (std::size_t i = 0; i < count; ++i)
-    result.push_back(std::make_unique<shard_cell>(each));
+  for (std::size_t i = 0; i < memory.size(); ++i)
+    result.push_back(std::make_unique<shard_cell>(memory.at(i)));
   return result;
 }
 
@@ -147,9 +163,6 @@ std::unique_ptr<worker_pool> make_workers(const backend& source) {
       std::max<std::size_t>(pooled->workers, 1));
   return nullptr;
 }
-
-// Keeps the choice of a shard independent of the choice of an owner.
-constexpr std::uint64_t shard_seed = 0x5a17'c0de'0f5a'11ed;
 
 } // namespace
 
@@ -161,15 +174,13 @@ galaxy_core::galaxy_core(std::shared_ptr<universe_core> home, std::string name,
     wire_name(value::copy(this->name)),
     options(std::move(options)),
     source(std::move(source)),
-    shards(make_shards(capacity_bytes, this->options)),
+    memory(settings_of(capacity_bytes, this->options, this->home->next_seed()),
+           shards_of(capacity_bytes, this->options), this->home->time),
+    shards(cells_of(memory)),
     loads(this->options.loads_max),
     jobs(std::make_shared<gate>(this->options.loads_max)),
     workers(make_workers(this->source)) {
   // nop
-}
-
-std::size_t galaxy_core::shard_of(std::string_view key) const noexcept {
-  return shards.size() == 1 ? 0 : hash64(key, shard_seed) % shards.size();
 }
 
 value galaxy_core::owner_of(std::string_view key) const {
@@ -178,42 +189,21 @@ value galaxy_core::owner_of(std::string_view key) const {
   return owner.empty() ? home->self_id : owner;
 }
 
-std::optional<answer> galaxy_core::look_up(shard_cell& cell,
-                                           std::string_view key) const {
-  auto hit = cell.memory.find(key, *home->time);
-  if (!hit)
-    return std::nullopt;
-  answer result;
-  result.data = std::move(hit->data);
-  result.expiry = hit->expiry;
-  // A value in the main cache may be there for an owner that was down.
-  result.owner = owner_of(key);
-  if (hit->where == cache_kind::main) {
-    cell.count.add(counter::maincache_hits);
-    result.level = hit_level::main;
-  } else {
-    cell.count.add(counter::hotcache_hits,
-                   GALAXYCACHE_PLANTED(hit_counted_twice) ? 2 : 1);
-    result.level = hit_level::hot;
-  }
-  return result;
-}
-
 std::optional<std::variant<answer, failure>>
-galaxy_core::answer_at_once(shard_cell& cell, std::string_view key,
-                            fetch_mode mode) const {
-  cell.count.add(counter::gets);
+galaxy_core::answer_at_once(std::string_view key, fetch_mode mode) const {
   if (key.size() > key_bytes_max) {
-    cell.count.add(counter::failed);
+    memory.count(read_outcome::goes_on);
+    shards.front()->count.add(counter::failed);
     return failure{errc::key_too_long, std::to_string(key.size()) + " bytes"};
   }
-  if (auto hit = look_up(cell, key))
-    return std::move(*hit);
-  if (mode == fetch_mode::peek) {
-    cell.count.add(counter::not_found);
-    return answer{};
-  }
-  return std::nullopt;
+  auto peeks = mode == fetch_mode::peek;
+  std::optional<std::variant<answer, failure>> result;
+  if (memory.read(key, peeks ? read_outcome::absent : read_outcome::goes_on,
+                  [&](const entry& x) { result = answer_from(x); }))
+    return result;
+  if (peeks)
+    result = answer{};
+  return result;
 }
 
 galaxy_core::admission galaxy_core::admit(shard_cell& cell,
@@ -240,10 +230,9 @@ galaxy_core::admission galaxy_core::admit(shard_cell& cell,
 std::variant<answer, failure, way_on>
 galaxy_core::begin(std::string_view key, const get_options& asked) const {
   using outcome = std::variant<answer, failure, way_on>;
-  auto& cell = cell_of(key);
-  if (auto known = answer_at_once(cell, key, asked.mode))
+  if (auto known = answer_at_once(key, asked.mode))
     return std::visit([](auto& x) { return outcome{std::move(x)}; }, *known);
-  auto admitted = admit(cell, 1);
+  auto admitted = admit(cell_of(key), 1);
   if (admitted.gets == 0)
     return std::move(admitted.why);
   return way_on{admitted.entrance->cache,
@@ -261,6 +250,15 @@ mono_time galaxy_core::deadline_for(const get_options& asked) const noexcept {
 
 galaxy_stats galaxy_core::stats() const {
   galaxy_stats result;
+  auto& reads = memory.reads();
+  result.maincache_hits = reads.get(read_outcome::main_hit);
+  result.hotcache_hits = reads.get(read_outcome::hot_hit);
+  if (GALAXYCACHE_PLANTED(hit_counted_twice))
+    result.hotcache_hits *= 2;
+  result.not_found = reads.get(read_outcome::absent);
+  result.gets = reads.get(read_outcome::main_hit)
+                + reads.get(read_outcome::hot_hit)
+                + reads.get(read_outcome::goes_on) + result.not_found;
   auto add = [](cache_stats& sum, const cache_stats& x) {
     sum.bytes += x.bytes;
     sum.entries += x.entries;
@@ -272,6 +270,8 @@ galaxy_stats galaxy_core::stats() const {
     add(result.maincache, held.main);
     add(result.hotcache, held.hot);
     result.candidates += held.candidates;
+    result.overhead_bytes += held.overhead_bytes;
+    result.retired_bytes += held.retired_bytes;
     result.flights += cell->flights.load(std::memory_order_relaxed);
     if (auto entrance = cell->entrance.get())
       result.waiters += entrance->waiters->inside();

@@ -10,7 +10,7 @@
 #include "galaxycache/runtime/log.hpp"
 #include "galaxycache/runtime/options.hpp"
 #include "galaxycache/runtime/published.hpp"
-#include "galaxycache/runtime/shard.hpp"
+#include "galaxycache/runtime/galaxy_memory.hpp"
 #include "galaxycache/runtime/worker_pool.hpp"
 
 #include <atomic>
@@ -25,6 +25,12 @@
 namespace galaxycache {
 
 class galaxy_core;
+
+/// The most keys that one get_many may ask for.
+inline constexpr std::size_t keys_at_once_max = 1 << 20;
+
+/// Says so.
+failure too_many_keys();
 
 /// How far a universe is in its life; it only moves forward.
 enum class life : std::uint8_t { serving, draining, down };
@@ -103,6 +109,12 @@ private:
   std::size_t enlisted_max_ = 64; // until it is cleared of the dead
 };
 
+/// The answer that an entry is, counted.
+inline answer answer_from(const entry& x) {
+  return {x.share(), x.expiry(), x.is_hot() ? hit_level::hot : hit_level::main,
+          {}};
+}
+
 /// The way to a cache actor: to be counted in by whoever sends it a get. A
 /// restarted cache actor has a new one.
 struct cache_entrance {
@@ -113,11 +125,11 @@ struct cache_entrance {
 /// One shard of a galaxy: memory that any thread reads, and the way to the
 /// actor that writes it.
 struct shard_cell {
-  explicit shard_cell(shard::settings s) : memory(std::move(s)) {
+  explicit shard_cell(shard& memory) : memory(memory) {
     // nop
   }
 
-  shard memory;
+  shard& memory;
   counters count;
   /// Null while there is no cache actor, or no more.
   published<cache_entrance> entrance;
@@ -137,6 +149,7 @@ public:
   const value wire_name;
   const galaxy_options options;
   const backend source;
+  const galaxy_memory memory;
   const std::vector<std::unique_ptr<shard_cell>> shards;
   /// Bounds the keys being loaded.
   gate loads;
@@ -150,8 +163,10 @@ public:
   /// Said when the galaxy has failed for good.
   std::atomic<bool> failed{false};
 
-  /// Which shard a key lives in; independent of who owns it.
-  std::size_t shard_of(std::string_view key) const noexcept;
+  /// Which shard a key lives in.
+  std::size_t shard_of(std::string_view key) const noexcept {
+    return memory.shard_of(memory.hash_of(key));
+  }
 
   shard_cell& cell_of(std::string_view key) const noexcept {
     return *shards[shard_of(key)];
@@ -160,13 +175,10 @@ public:
   /// The id of the universe that owns a key now: this one if nobody does.
   value owner_of(std::string_view key) const;
 
-  /// The answer from this process's memory, counted as a hit if there is one.
-  std::optional<answer> look_up(shard_cell& cell, std::string_view key) const;
-
   /// Counts a get and answers it if that needs no cache actor: from memory, or
   /// *not found* for a peek, or with an error for a key that is too long.
   std::optional<std::variant<answer, failure>>
-  answer_at_once(shard_cell& cell, std::string_view key, fetch_mode mode) const;
+  answer_at_once(std::string_view key, fetch_mode mode) const;
 
   /// The way to the cache actor of a shard and how many gets have been let in
   /// to it; if not all, why not.

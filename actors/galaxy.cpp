@@ -2,10 +2,14 @@
 
 #include "galaxycache/actors/core.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace galaxycache {
 
 galaxy::galaxy(std::shared_ptr<galaxy_core> core, galaxy_actor actor)
   : core_(std::move(core)),
+    memory_(&core_->memory),
     actor_(std::move(actor)) {
   // nop
 }
@@ -15,17 +19,74 @@ const std::string& galaxy::name() const noexcept {
 }
 
 std::optional<answer> galaxy::find(std::string_view key) const {
-  auto known = core_->answer_at_once(core_->cell_of(key), key,
-                                     fetch_mode::peek);
-  auto* held = known ? std::get_if<answer>(&*known) : nullptr;
-  if (held == nullptr || !held->found())
-    return std::nullopt;
-  return std::move(*held);
+  std::optional<answer> result;
+  memory_->read(key, read_outcome::absent,
+                [&](const entry& x) { result = answer_from(x); });
+  return result;
 }
 
 std::variant<answer, failure, way_on>
 galaxy::begin(std::string_view key, const get_options& options) const {
   return core_->begin(key, options);
+}
+
+/// Takes the keys that are not here from `keys`.
+galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
+  if (keys.size() > keys_at_once_max)
+    return {{}, {}, {}, too_many_keys()};
+  // Memory is slow to come but comes for many at once.
+  constexpr std::size_t ahead = 16;
+  struct place {
+    std::uint64_t hash;
+    std::size_t number;
+  };
+  std::vector<place> order(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    order[i] = {memory_->hash_of(keys[i]), i};
+  // In the order of hashes, the keys of a shard and equal keys are neighbours.
+  std::ranges::sort(order, {}, [](const place& x) {
+    return std::pair{x.hash, x.number};
+  });
+  many result;
+  result.results.resize(keys.size());
+  read_guard guard;
+  std::optional<std::size_t> last_found;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i % ahead == 0) {
+      auto end = std::min(order.size(), i + ahead);
+      for (auto k = i; k < end; ++k)
+        memory_->prefetch(guard, order[k].hash);
+      for (auto k = i; k < end; ++k)
+        memory_->prefetch_entry(guard, order[k].hash);
+    }
+    auto [hash, number] = order[i];
+    auto& key = keys[number];
+    auto& here = result.results[number];
+    if (last_found && keys[*last_found] == key) {
+      here = result.results[*last_found];
+      continue;
+    }
+    auto& missing = result.missing;
+    if (!missing.empty() && keys[missing.back().front()] == key) {
+      missing.back().push_back(number);
+      continue;
+    }
+    if (memory_->read(guard, hash, key, read_outcome::not_counted,
+                      [&](const entry& x) { here.content = answer_from(x); })) {
+      last_found = number;
+      continue;
+    }
+    missing.push_back({number});
+  }
+  // They are asked for in the order given.
+  std::ranges::sort(result.missing, {}, [](auto& all) { return all.front(); });
+  for (auto& all : result.missing)
+    result.wanted.names.push_back(std::move(keys[all.front()]));
+  return result;
+}
+
+std::string galaxy::owner_of(std::string_view key) const {
+  return std::string{core_->owner_of(key).bytes()};
 }
 
 galaxy_stats galaxy::stats() const {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "galaxycache/actors/pending.hpp"
+#include "galaxycache/actors/pending_many.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/galaxy_memory.hpp"
 
 #include <functional>
 #include <memory>
@@ -21,6 +23,13 @@ namespace testing {
 class inspection;
 
 } // namespace testing
+
+/// What a cache holds of a key, seen in place: valid only while it is shown.
+struct held {
+  std::string_view bytes;
+  wall_time expiry;
+  hit_level level; // hot or main
+};
 
 /// A key space, as its users see it. A handle: cheap to copy, and any thread
 /// may use it. It does not keep the universe running; once that has stopped,
@@ -68,31 +77,45 @@ public:
   }
 
   /// Asks for many keys at once: a result per key, in their order. Keys may
-  /// repeat. They share one deadline; some may be answered and others not.
-  /// At most 1,048,576 keys.
+  /// repeat, and are looked up once. They share one deadline; some may be
+  /// answered and others not. What this process holds is looked up in place;
+  /// one message leaves for all of the rest. At most 1,048,576 keys.
   template <class Self>
   auto get_many(Self&& self, std::vector<std::string> keys,
                 const get_options& options = {}) const {
     auto* asker = actor_pointer(self);
-    using results = std::vector<get_result>;
-    auto asked = request(asker, actor_, get_atom_v, name_list{std::move(keys)},
-                         options);
-    return pending<results, decltype(asked)>{std::move(asked)};
+    auto begun = begin_many(keys);
+    using asked = decltype(request(asker, actor_, get_atom_v, name_list{},
+                                   get_options{}));
+    if (begun.why.code != errc::none)
+      return pending_many<asked>{std::move(begun.why)};
+    if (begun.missing.empty() && in_place_call::allowed())
+      return pending_many<asked>{std::move(begun.results)};
+    auto wanted = std::exchange(begun.wanted, {});
+    return pending_many<asked>{std::move(begun.results),
+                               std::move(begun.missing),
+                               request(asker, actor_, get_atom_v,
+                                       std::move(wanted), options)};
   }
 
-  /// The answer this process holds, if any: no message, no waiting. Counts as
-  /// a get.
+  /// The answer this process holds, if any, on any thread: no message, no
+  /// waiting. Counts as a get.
   std::optional<answer> find(std::string_view key) const;
 
-  /// Calls `f(const answer&)` with the answer this process holds, if any, and
-  /// says whether there was one. Counts as a get.
+  /// Calls `f(const held&)` with what this process holds, if anything, and
+  /// says whether it does: the cheapest way to read, as nothing is copied or
+  /// counted. `f` should be short: what leaves the cache while it runs keeps
+  /// its memory. Counts as a get.
   template <class F>
   bool visit(std::string_view key, F&& f) const {
-    auto held = find(key);
-    if (held)
-      std::invoke(std::forward<F>(f), std::as_const(*held));
-    return held.has_value();
+    return memory_->read(key, read_outcome::absent, [&](const entry& x) {
+      std::invoke(f, held{x.data(), x.expiry(),
+                          x.is_hot() ? hit_level::hot : hit_level::main});
+    });
   }
+
+  /// The id of the universe that owns a key, as this one sees the ring now.
+  std::string owner_of(std::string_view key) const;
 
   /// What the galaxy has done and holds.
   galaxy_stats stats() const;
@@ -100,10 +123,22 @@ public:
 private:
   friend class testing::inspection;
 
+  /// What is known of many keys, and what is not.
+  struct many {
+    std::vector<get_result> results;
+    /// Of each key that is wanted, all its places.
+    std::vector<std::vector<std::size_t>> missing;
+    name_list wanted;
+    /// Why nobody is to be asked, if so.
+    failure why;
+  };
+
   std::variant<answer, failure, way_on> begin(std::string_view key,
                                               const get_options& options) const;
+  many begin_many(std::vector<std::string>& keys) const;
 
   std::shared_ptr<galaxy_core> core_;
+  const galaxy_memory* memory_; // the core's
   galaxy_actor actor_;
 };
 

@@ -15,10 +15,9 @@ namespace {
 constexpr std::size_t crashes_max = 5;
 constexpr auto crashes_window = std::chrono::seconds{10};
 
-// The most keys one message may ask for. Also how a question's id holds both
-// its gathering and its place in it.
+// How a question's id holds both its gathering and its place in it.
 constexpr std::uint64_t place_bits = 20;
-constexpr std::uint64_t keys_max = 1 << place_bits;
+static_assert(keys_at_once_max == 1 << place_bits);
 
 } // namespace
 
@@ -95,9 +94,8 @@ result<std::vector<get_result>>
 galaxy_state::get_many(std::vector<std::string> keys,
                        const get_options& options) {
   auto& galaxy = *config_.galaxy;
-  if (keys.size() > keys_max)
-    return make_error({errc::overloaded, "more than " + std::to_string(keys_max)
-                                           + " keys at once"});
+  if (keys.size() > keys_at_once_max)
+    return make_error(too_many_keys());
   auto id = ++gatherings_begun_;
   auto& g = gatherings_[id];
   g.results.resize(keys.size());
@@ -110,8 +108,7 @@ galaxy_state::get_many(std::vector<std::string> keys,
       g.repeats.emplace_back(place, seen->second);
       continue;
     }
-    auto& cell = galaxy.cell_of(keys[place]);
-    auto known = galaxy.answer_at_once(cell, keys[place], options.mode);
+    auto known = galaxy.answer_at_once(keys[place], options.mode);
     if (!known) {
       auto shard = galaxy.shard_of(keys[place]);
       asked[shard].push_back({id << place_bits | place, keys[place], terms});
@@ -144,7 +141,7 @@ void galaxy_state::take(answered& x) {
   if (i == gatherings_.end())
     return;
   auto& g = i->second;
-  auto& result = g.results[x.id & (keys_max - 1)];
+  auto& result = g.results[x.id & (keys_at_once_max - 1)];
   result.content = std::move(x.content);
   result.error = x.error.code;
   result.reason = std::move(x.error.reason);

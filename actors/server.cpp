@@ -138,7 +138,7 @@ void server_state::serve_one(client& from, galaxy_core& galaxy,
   auto shard = galaxy.shard_of(wanted.key);
   auto& cell = *galaxy.shards[shard];
   cell.count.add(counter::server_requests);
-  if (auto known = galaxy.answer_at_once(cell, wanted.key, wanted.mode))
+  if (auto known = galaxy.answer_at_once(wanted.key, wanted.mode))
     return std::visit([&](auto& x) { ready(from, wanted.id, x); }, *known);
   if (open_.size() >= config_.fetches_max)
     return ready(from, wanted.id,

@@ -55,7 +55,8 @@ struct answer {
   value data;
   wall_time expiry = never_expires;
   hit_level level = hit_level::miss;
-  /// The id of the universe that owns the key, as seen when the value came.
+  /// The id of the universe that owned the key when it was loaded for this
+  /// answer; empty if the answer was in memory (see galaxy::owner_of).
   value owner;
 
   /// Whether the key exists.
@@ -185,6 +186,8 @@ auto inspect(Inspector& f, galaxy_stats& x) {
 #undef GALAXYCACHE_X
                   field("maincache", x.maincache),
                 field("hotcache", x.hotcache),
+                field("overhead_bytes", x.overhead_bytes),
+                field("retired_bytes", x.retired_bytes),
                 field("candidates", x.candidates), field("flights", x.flights),
                 field("waiters", x.waiters));
 }

@@ -21,6 +21,19 @@ public:
     // nop
   }
 
+  /// One that has counted `hits` gets from `epoch` to `last`.
+  key_stats(mono_time epoch, mono_time last, std::uint64_t hits) noexcept
+    : epoch_(epoch),
+      last_(last),
+      hits_(hits) {
+    // nop
+  }
+
+  /// When the count began.
+  mono_time epoch() const noexcept {
+    return epoch_;
+  }
+
   /// Counts `n` gets at `now`. After longer idleness than `reset_idle` the
   /// count starts anew, so that a key that is hot now and then looks hot then.
   void touch(mono_time now, std::chrono::nanoseconds reset_idle,
@@ -121,6 +134,11 @@ public:
 
   std::size_t size() const noexcept {
     return index_.size();
+  }
+
+  void clear() noexcept {
+    index_.clear();
+    order_.clear();
   }
 
 private:

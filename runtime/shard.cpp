@@ -1,6 +1,7 @@
 #include "galaxycache/runtime/shard.hpp"
 
-#include "galaxycache/runtime/planted.hpp"
+#include <algorithm>
+#include <new>
 
 namespace galaxycache {
 
@@ -9,18 +10,36 @@ namespace {
 // How stale the promoter's view of the hot cache may be: galaxycache's second.
 constexpr auto sample_interval = std::chrono::seconds{1};
 
-} // namespace
+// Entries that leave before memory is given back: it takes a look at every
+// thread, and with some kernels a call to each core.
+constexpr std::size_t retired_entries = 128;
 
-shard::shard(settings s) : settings_(std::move(s)) {
-  make_stores();
+// Memory that left and may still be being read: this part of the capacity, or
+// so much where that is little. Beyond it nothing is added.
+constexpr std::size_t retired_part = 16;
+constexpr std::size_t retired_bytes_min = 256 * 1024;
+
+std::size_t cost_of(const entry& x) {
+  return x.cost();
 }
 
-void shard::make_stores() {
-  main_ = make_lru_store();
-  hot_ = make_lru_store();
-  candidates_ = std::make_unique<candidates>(settings_.candidates_max);
-  sampled_ = {};
-  sampled_at_.reset();
+void drop_entry(void* x) {
+  entry::drop(static_cast<entry*>(x));
+}
+
+} // namespace
+
+shard::shard(settings s)
+  : settings_(std::move(s)),
+    index_(unlinked_, settings_.hash_seed),
+    main_(make_s3_fifo(cost_of, settings_.capacity_bytes)),
+    hot_(make_s3_fifo(cost_of, settings_.capacity_bytes)),
+    candidates_(settings_.candidates_max) {
+  // nop
+}
+
+shard::~shard() {
+  forget_all();
 }
 
 template <class F>
@@ -29,46 +48,49 @@ auto shard::change(F f) {
   try {
     return f();
   } catch (...) {
-    make_stores();
+    forget_all();
     throw;
   }
 }
 
-std::optional<shard::hit> shard::find(std::string_view key, const clock& time) {
-  std::lock_guard guard{mutex_};
-  auto where = cache_kind::main;
-  auto* found = main_->find(key);
-  if (found == nullptr) {
-    where = cache_kind::hot;
-    found = hot_->find(key);
-  }
-  if (found == nullptr)
-    return std::nullopt;
-  auto now = time.wall_now()
-             - std::chrono::nanoseconds{GALAXYCACHE_PLANTED(expiry_off_by_one)};
-  if (found->expiry != never_expires && expired(found->expiry, now))
-    return std::nullopt;
-  if (where == cache_kind::hot)
-    found->stats.touch(time.now(), settings_.reset_idle_stats);
-  return hit{found->data, found->expiry, where};
+// -- for any thread -----------------------------------------------------------
+
+std::optional<shard::hit> shard::find(std::string_view key,
+                                      const clock& time) const {
+  std::optional<hit> result;
+  visit(hash_of(key), key, time, [&](const entry& x) {
+    result.emplace(hit{x.share(), x.expiry(),
+                       x.is_hot() ? cache_kind::hot : cache_kind::main});
+  });
+  return result;
 }
 
 shard::contents shard::stats() const {
   std::lock_guard guard{mutex_};
   return {{main_->bytes(), main_->entries(), main_evictions_},
           {hot_->bytes(), hot_->entries(), hot_evictions_},
-          candidates_->size()};
+          candidates_.size(),
+          index_.bytes() + main_->overhead_bytes() + hot_->overhead_bytes(),
+          unlinked_.bytes()};
 }
 
 bool shard::accounts_exactly() const {
   std::lock_guard guard{mutex_};
-  return main_->bytes() == main_->recount() && hot_->bytes() == hot_->recount();
+  return main_->bytes() == main_->recount() && hot_->bytes() == hot_->recount()
+         && main_->entries() + hot_->entries() == index_.size();
 }
 
-bool shard::put_main(std::string_view key, const value& data,
-                     wall_time expiry) {
+std::size_t shard::total_bytes() const {
+  return main_->bytes() + hot_->bytes() + index_.bytes()
+         + main_->overhead_bytes() + hot_->overhead_bytes();
+}
+
+// -- for the writer -----------------------------------------------------------
+
+bool shard::put_main(std::string_view key, const value& data, wall_time expiry,
+                     const clock& time) {
   return change([&] {
-    return put(cache_kind::main, key, {data, expiry, key_stats{mono_time{}}});
+    return put(key, data, {expiry, nullptr}, time);
   });
 }
 
@@ -78,9 +100,10 @@ bool shard::offer_hot(std::string_view key, const value& data, wall_time expiry,
   promotion_stats stats;
   auto known = change([&] {
     // What is about to be replaced knows its key best.
-    if (auto* old = hot_->find(key))
-      candidates_->put(key, old->stats);
-    auto* candidate = candidates_->find_or_add(key, now);
+    auto* old = index_.find(hash_of(key), key);
+    if (old && old->is_hot())
+      candidates_.put(key, old->rate(now));
+    auto* candidate = candidates_.find_or_add(key, now);
     if (candidate != nullptr) {
       stats.hits = candidate->hits();
       stats.key_qps = candidate->qps(now);
@@ -89,7 +112,7 @@ bool shard::offer_hot(std::string_view key, const value& data, wall_time expiry,
     stats.hot = sampled_;
     return candidate != nullptr;
   });
-  // User code runs outside the lock, so that it may read the cache.
+  // User code runs outside the lock, so that it may look at the cache.
   auto wanted = false;
   try {
     wanted = settings_.promote->should_promote(key, data, stats);
@@ -97,86 +120,175 @@ bool shard::offer_hot(std::string_view key, const value& data, wall_time expiry,
     // One that throws does not promote.
   }
   return change([&] {
-    key_stats now_stats{now};
+    key_stats rate{now};
     if (known)
-      if (auto* candidate = candidates_->find(key)) {
+      if (auto* candidate = candidates_.find(key)) {
         candidate->touch(now, settings_.reset_idle_stats, gets);
-        now_stats = *candidate;
+        rate = *candidate;
       }
-    return wanted && put(cache_kind::hot, key, {data, expiry, now_stats});
+    return wanted && put(key, data, {expiry, &rate}, time);
   });
 }
 
-bool shard::put(cache_kind where, std::string_view key, store::entry x) {
-  auto& target = where == cache_kind::main ? *main_ : *hot_;
-  auto& other = where == cache_kind::main ? *hot_ : *main_;
-  // A key lives in one cache: what is newer replaces what is older.
-  other.erase(key);
-  if (target.weight(key, x.data) > settings_.capacity_bytes) {
-    target.erase(key);
+/// Adds an entry; returns whether it stays. If it does not, neither does an
+/// older one of its key.
+bool shard::put(std::string_view key, const value& data,
+                const entry::traits& with, const clock& time) {
+  auto hash = hash_of(key);
+  auto* old = index_.find(hash, key);
+  if (unlinked_.bytes() > retired_max())
+    tidy(0);
+  entry* added = nullptr;
+  if (entry::cost_of(key, data, with) <= settings_.capacity_bytes
+      && unlinked_.bytes() <= retired_max()) {
+    added = entry::make(key, data, with);
+    try {
+      index_.put(hash, *added);
+    } catch (const std::bad_alloc&) {
+      entry::drop(std::exchange(added, nullptr));
+    }
+  }
+  if (!added) {
+    if (old)
+      remove(*old, hash);
+    make_room(nullptr, time);
     return false;
   }
-  target.put(key, std::move(x));
-  return make_room(key);
+  // A key lives in one cache: what is newer replaces what is older.
+  auto& order = order_of(*added);
+  if (old && &order_of(*old) == &order) {
+    order.replace(*old, *added);
+  } else {
+    if (old)
+      order_of(*old).remove(*old, hash);
+    order.add(*added, hash);
+  }
+  if (old)
+    retire(*old);
+  if (added->expires())
+    expiring_.add(*added);
+  auto stays = make_room(added, time);
+  tidy(retired_entries);
+  return stays;
 }
 
-/// Returns whether the entry of `newest` stays.
-bool shard::make_room(std::string_view newest) {
-  auto stays = true;
+/// Returns whether `newest` stays, if there is one.
+bool shard::make_room(const entry* newest, const clock& time) {
   auto limit
     = settings_.capacity_bytes
       + (GALAXYCACHE_PLANTED(over_capacity) ? settings_.capacity_bytes / 8 : 0);
-  while (main_->bytes() + hot_->bytes() > limit) {
-    auto hot_share = main_->bytes() / settings_.hot_ratio;
-    auto from_hot = hot_->entries() > 0
-                    && (hot_->bytes() > hot_share || main_->entries() == 0);
-    auto out = from_hot ? hot_->evict() : main_->evict();
+  auto stays = true;
+  while (total_bytes() > limit) {
+    auto* out = expiring_.next();
+    auto dead = out && expired(out->expiry(), time.wall_now());
+    if (!dead)
+      out = next_to_leave();
     if (!out)
       break;
-    stays = stays && out->key != newest;
-    if (from_hot) {
-      ++hot_evictions_;
-      candidates_->put(out->key, out->stats);
-    } else {
-      ++main_evictions_;
-    }
+    stays = stays && out != newest;
+    leave(*out, dead, time.now());
   }
+  if (index_.size() == 0)
+    index_.clear();
   return stays;
+}
+
+/// The entry that is evicted next, of whichever cache has to give way.
+entry* shard::next_to_leave() {
+  auto hot_share = main_->bytes() / settings_.hot_ratio;
+  auto from_hot = hot_->entries() > 0
+                  && (hot_->bytes() > hot_share || main_->entries() == 0);
+  return (from_hot ? *hot_ : *main_).next();
+}
+
+/// Takes an entry out that has expired, or is evicted. What is known of its
+/// rate is kept.
+void shard::leave(entry& x, bool dead, mono_time now) {
+  auto hash = hash_of(x.key());
+  if (x.is_hot())
+    candidates_.put(x.key(), x.rate(now));
+  index_.erase(hash, x.key());
+  if (dead) {
+    order_of(x).remove(x, hash);
+  } else {
+    order_of(x).evict(x, hash);
+    ++(x.is_hot() ? hot_evictions_ : main_evictions_);
+  }
+  retire(x);
+}
+
+void shard::remove(entry& x, std::uint64_t hash) {
+  index_.erase(hash, x.key());
+  order_of(x).remove(x, hash);
+  retire(x);
+}
+
+/// No reader finds the entry any more.
+void shard::retire(entry& x) {
+  if (x.expires())
+    expiring_.remove(x);
+  unlinked_.add(&x, drop_entry, x.cost());
+}
+
+std::size_t shard::retired_max() const {
+  return std::max(settings_.capacity_bytes / retired_part, retired_bytes_min);
+}
+
+/// Frees what nobody reads any more, if more has left than this.
+void shard::tidy(std::size_t entries) {
+  if (unlinked_.size() > entries || unlinked_.bytes() > retired_max() / 2)
+    unlinked_.collect();
 }
 
 void shard::sample_hot(mono_time now) {
   if (sampled_at_ && now - *sampled_at_ < sample_interval)
     return;
   sampled_at_ = now;
-  auto* victim = hot_->victim();
+  auto* victim = hot_->next();
   sampled_.empty = victim == nullptr;
-  sampled_.victim_qps = victim ? victim->stats.qps(now) : 0;
+  sampled_.victim_qps = victim ? victim->rate(now).qps(now) : 0;
   sampled_.bytes = hot_->bytes();
   sampled_.capacity_bytes = settings_.capacity_bytes / settings_.hot_ratio;
 }
 
-std::size_t shard::sweep(wall_time now, std::size_t limit) {
+std::size_t shard::sweep(const clock& time, std::size_t limit) {
   return change([&] {
-    auto removed = main_->sweep(now, limit);
-    auto to_candidates = [this](const store::evicted& out) {
-      candidates_->put(out.key, out.stats);
-    };
-    return removed + hot_->sweep(now, limit - removed, to_candidates);
+    auto now = time.wall_now();
+    std::size_t removed = 0;
+    for (; removed < limit; ++removed) {
+      auto* x = expiring_.next();
+      if (!x || !expired(x->expiry(), now))
+        break;
+      leave(*x, true, time.now());
+    }
+    // There may be more to remember of them than they took.
+    make_room(nullptr, time);
+    tidy(retired_entries);
+    return removed;
   });
 }
 
 std::optional<wall_time> shard::next_expiry() const {
   std::lock_guard guard{mutex_};
-  auto main = main_->next_expiry();
-  auto hot = hot_->next_expiry();
-  if (main && hot)
-    return std::min(*main, *hot);
-  return main ? main : hot;
+  return expiring_.when();
 }
 
 void shard::clear() {
   std::lock_guard guard{mutex_};
-  make_stores();
+  forget_all();
+}
+
+void shard::forget_all() {
+  index_.clear();
+  expiring_.clear();
+  for (auto* order : {main_.get(), hot_.get()})
+    order->clear([this](entry& x) {
+      unlinked_.add(&x, drop_entry, x.cost());
+    });
+  candidates_.clear();
+  sampled_ = {};
+  sampled_at_.reset();
+  unlinked_.collect();
 }
 
 } // namespace galaxycache

@@ -1,13 +1,18 @@
 #pragma once
 
+#include "galaxycache/runtime/epoch.hpp"
+#include "galaxycache/runtime/eviction.hpp"
+#include "galaxycache/runtime/expiry_queue.hpp"
 #include "galaxycache/runtime/hotness.hpp"
+#include "galaxycache/runtime/index.hpp"
+#include "galaxycache/runtime/planted.hpp"
 #include "galaxycache/runtime/stats.hpp"
-#include "galaxycache/runtime/store.hpp"
 
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace galaxycache {
 
@@ -17,12 +22,14 @@ enum class cache_kind : std::uint8_t { main, hot };
 /// The memory of one shard of a galaxy: its main cache, its hot cache and the
 /// candidates for it, under one byte budget.
 ///
-/// Any thread may read; only the shard's cache actor writes. A write that
-/// throws leaves an empty shard, so readers never see a half-changed one.
+/// Any thread may read; readers take no lock and wait for nobody. Only the
+/// shard's cache actor writes. A write that throws leaves an empty shard, so
+/// readers never see a half-changed one.
 class shard {
 public:
   struct settings {
-    /// Bytes for both caches; 0 switches caching off.
+    /// Bytes for both caches, all in: keys, values, and what it takes to keep
+    /// and find them. 0 switches caching off.
     std::size_t capacity_bytes = 0;
     /// Over budget, the hot cache gives way while it is larger than the main
     /// cache divided by this.
@@ -30,6 +37,8 @@ public:
     std::size_t candidates_max = 0;
     std::chrono::nanoseconds reset_idle_stats = std::chrono::minutes{1};
     std::shared_ptr<promoter> promote;
+    /// Of hashes: one that nobody knows keeps keys from being chosen for them.
+    std::uint64_t hash_seed = 0;
   };
 
   struct hit {
@@ -42,14 +51,49 @@ public:
     cache_stats main;
     cache_stats hot;
     std::size_t candidates = 0;
+    /// What the table and the memory of keys that left cost.
+    std::size_t overhead_bytes = 0;
+    /// What is not cached any more, but may still be being read.
+    std::size_t retired_bytes = 0;
   };
 
   explicit shard(settings s);
 
+  ~shard();
+
   // -- for any thread ---------------------------------------------------------
 
-  /// The unexpired value of `key`, main cache first.
-  std::optional<hit> find(std::string_view key, const clock& time);
+  std::uint64_t hash_of(std::string_view key) const noexcept {
+    return index_.hash_of(key);
+  }
+
+  /// Calls `f(const entry&)` with the unexpired entry of `key`, whose hash is
+  /// given, and says whether there is one. What `f` sees is valid until it
+  /// returns.
+  template <class F>
+  bool visit(std::uint64_t hash, std::string_view key, const clock& time,
+             F&& f) const {
+    read_guard guard;
+    auto* found = index_.find(hash, key);
+    if (!found || (found->expires() && is_over(*found, time)))
+      return false;
+    found->touch();
+    std::forward<F>(f)(std::as_const(*found));
+    return true;
+  }
+
+  /// Has the processor fetch what `visit` will read, in two steps; under a
+  /// `read_guard`.
+  void prefetch(std::uint64_t hash) const noexcept {
+    index_.prefetch(hash);
+  }
+
+  void prefetch_entry(std::uint64_t hash) const noexcept {
+    index_.prefetch_entry(hash);
+  }
+
+  /// The unexpired value of `key`.
+  std::optional<hit> find(std::string_view key, const clock& time) const;
 
   contents stats() const;
 
@@ -60,7 +104,8 @@ public:
 
   /// Puts a value that this process answers for into the main cache. Returns
   /// false if it did not stay there: it is too large, or caching is off.
-  bool put_main(std::string_view key, const value& data, wall_time expiry);
+  bool put_main(std::string_view key, const value& data, wall_time expiry,
+                const clock& time);
 
   /// Offers a value fetched from its owner, for which `gets` gets waited, to
   /// the promoter; returns whether it went to the hot cache.
@@ -68,7 +113,7 @@ public:
                  std::uint64_t gets, const clock& time);
 
   /// Removes at most `limit` expired entries.
-  std::size_t sweep(wall_time now, std::size_t limit);
+  std::size_t sweep(const clock& time, std::size_t limit);
 
   /// When the next entry expires, if any ever does.
   std::optional<wall_time> next_expiry() const;
@@ -77,20 +122,42 @@ public:
   void clear();
 
 private:
-  void make_stores();
-  bool make_room(std::string_view newest);
+  static bool is_over(const entry& x, const clock& time) {
+    auto now = time.wall_now()
+               - std::chrono::nanoseconds{
+                 GALAXYCACHE_PLANTED(expiry_off_by_one)};
+    return expired(x.expiry(), now);
+  }
+
+  eviction& order_of(const entry& x) const {
+    return x.is_hot() ? *hot_ : *main_;
+  }
+
+  std::size_t total_bytes() const;
+  std::size_t retired_max() const;
+  bool put(std::string_view key, const value& data, const entry::traits& with,
+           const clock& time);
+  bool make_room(const entry* newest, const clock& time);
+  entry* next_to_leave();
+  void leave(entry& x, bool dead, mono_time now);
+  void remove(entry& x, std::uint64_t hash);
+  void retire(entry& x);
+  void tidy(std::size_t entries);
   void sample_hot(mono_time now);
-  bool put(cache_kind where, std::string_view key, store::entry x);
+  void forget_all();
 
   /// Runs a change under the lock; clears the shard if it throws.
   template <class F>
   auto change(F f);
 
   const settings settings_;
-  mutable std::mutex mutex_; // protects all below
-  std::unique_ptr<store> main_;
-  std::unique_ptr<store> hot_;
-  std::unique_ptr<candidates> candidates_;
+  limbo unlinked_;
+  index index_; // read by any thread
+  mutable std::mutex mutex_; // of writers, and of those that look at all
+  const std::unique_ptr<eviction> main_;
+  const std::unique_ptr<eviction> hot_;
+  expiry_queue expiring_;
+  candidates candidates_;
   hot_cache_stats sampled_;
   std::optional<mono_time> sampled_at_;
   std::uint64_t main_evictions_ = 0;

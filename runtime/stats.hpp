@@ -67,7 +67,7 @@ private:
 
 /// What one of a galaxy's caches holds.
 struct cache_stats {
-  /// Keys, values and overhead, as accounted.
+  /// Keys, values and what they take with them, as memory is allocated.
   std::uint64_t bytes = 0;
   std::uint64_t entries = 0;
   /// Entries removed to make room since the start.
@@ -83,6 +83,11 @@ struct galaxy_stats {
 #undef GALAXYCACHE_X
   cache_stats maincache;
   cache_stats hotcache;
+  /// What it takes to find the entries, and to remember some that left; with
+  /// the bytes of both caches never more than the galaxy's capacity.
+  std::uint64_t overhead_bytes = 0;
+  /// What has left the caches and may still be being read.
+  std::uint64_t retired_bytes = 0;
   /// Keys whose rate is watched, without their values.
   std::uint64_t candidates = 0;
   /// Keys being loaded, and gets waiting for them.

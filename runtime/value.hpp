@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,8 +35,7 @@ public:
   }
 
   ~value() {
-    if (block_ && block_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      block_->destroy(block_);
+    release(block_);
   }
 
   /// Copies `bytes` once, into one allocation.
@@ -46,7 +46,7 @@ public:
 
   /// The bytes; valid as long as this value (or a copy of it) lives.
   std::string_view bytes() const noexcept {
-    return block_ ? block_->bytes : std::string_view{};
+    return block_ ? block_->bytes() : std::string_view{};
   }
 
   std::size_t size() const noexcept {
@@ -66,15 +66,45 @@ public:
     return x.block_ == y.block_ || x.bytes() == y.bytes();
   }
 
+  /// What these bytes cost in memory, all in, whoever else shares them.
+  std::size_t footprint() const noexcept;
+
 private:
+  friend class entry;
+
+  struct string_block;
+
+  /// What values share, with the bytes behind it or not.
   struct block {
-    std::atomic<std::size_t> refs;
-    std::string_view bytes;
-    void (*destroy)(block*) noexcept;
+    enum class kind : std::uint8_t {
+      /// The bytes follow at `offset`.
+      plain,
+      /// The bytes are those of a string_block.
+      string,
+      /// A plain block that is an `entry`.
+      entry,
+    };
+
+    std::string_view bytes() const noexcept {
+      if (is == kind::string) [[unlikely]]
+        return bytes_of_string();
+      return {reinterpret_cast<const char*>(this) + offset, size};
+    }
+
+    std::string_view bytes_of_string() const noexcept;
+
+    std::atomic<std::uint32_t> refs{1};
+    std::uint32_t offset = 0;
+    std::uint32_t size = 0;
+    kind is = kind::plain;
   };
 
-  struct inline_block;
-  struct string_block;
+  static void release(block* x) noexcept {
+    if (x && x->refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy(x);
+  }
+
+  static void destroy(block* x) noexcept;
 
   explicit value(block* adopted) noexcept : block_(adopted) {
     // nop
@@ -82,5 +112,9 @@ private:
 
   block* block_ = nullptr;
 };
+
+/// What an allocation of this size costs, as glibc rounds it: 16 bytes at a
+/// time with a header of 8, or whole pages where it is large.
+std::size_t allocated_bytes(std::size_t size) noexcept;
 
 } // namespace galaxycache

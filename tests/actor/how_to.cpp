@@ -325,7 +325,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_held_is_read_without_messages, alone) {
   std::string text;
   if (auto held = rows.find("1"))
     text = held->bytes();
-  auto had = rows.visit("2", [&](const answer& x) { text += x.bytes(); });
+  auto had = rows.visit("2", [&](const held& x) { text += x.bytes; });
   BOOST_TEST(text == "one");
   BOOST_TEST(!had);
 }

@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(a_cut_is_noticed_by_both_at_once) {
   BOOST_TEST(rig.book->at(0).content.level == hit_level::backend);
   // Loaded here, but owned there all the same; then and later.
   BOOST_TEST(rig.book->at(0).content.owner.bytes() == "node1");
-  BOOST_TEST(rig.get(0, rig.key_of(1)).content.owner.bytes() == "node1");
+  BOOST_TEST(rig[0].g->owner_of(rig.key_of(1)) == "node1");
   rig.await_peer(0, 1, peer_state::down);
   rig.await_peer(1, 0, peer_state::down);
   BOOST_TEST((rig.state_of_peer(0, 2) == peer_state::up));

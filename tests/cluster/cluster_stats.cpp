@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(a_hit_is_counted_once_in_whatever_way_it_is_asked_for) {
   for (auto& key : {own, hot}) {
     rig.get(0, key);
     rig[0].g->find(key);
-    rig[0].g->visit(key, [](const answer&) {});
+    rig[0].g->visit(key, [](const held&) {});
     rig.get_many(0, {key});
     caf::scoped_actor self{rig.system};
     request(self.ptr(), rig[0].g->actor(), get_atom_v, key)

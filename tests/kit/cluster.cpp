@@ -573,9 +573,11 @@ public:
 
 bool cluster::accounts_exactly(std::size_t node, const std::string& galaxy) {
   auto whom = galaxy_of(node, galaxy);
-  return std::ranges::all_of(inspection::of(whom).shards, [](auto& cell) {
-    return cell->memory.accounts_exactly();
-  });
+  auto& memory = inspection::of(whom).memory;
+  for (std::size_t i = 0; i < memory.size(); ++i)
+    if (!memory.at(i).accounts_exactly())
+      return false;
+  return true;
 }
 
 peer_info cluster::member(std::size_t node) {

@@ -503,7 +503,8 @@ private:
       violate(std::to_string(left) + " gets have no answer " + when);
     for (auto& [id, owner] : must_succeed_) {
       auto x = cluster_.result(id);
-      if (x.found() && !owner.empty() && x.content.owner.bytes() != owner)
+      auto named = x.content.owner.bytes();
+      if (x.found() && !owner.empty() && !named.empty() && named != owner)
         violate("not " + owner + " is said to own it but "
                 + std::string{x.content.owner.bytes()} + ": " + text_of(x));
       auto large = is_of(x.key, plan_.backend.large, 2);
@@ -519,9 +520,11 @@ private:
       if (s.waiters != 0 || s.flights != 0)
         violate(node + std::to_string(s.waiters) + " gets wait in "
                 + std::to_string(s.flights) + " flights");
-      if (s.maincache.bytes + s.hotcache.bytes > plan_.capacity_bytes)
+      if (s.maincache.bytes + s.hotcache.bytes + s.overhead_bytes
+          > plan_.capacity_bytes)
         violate(node + std::to_string(s.maincache.bytes) + " + "
-                + std::to_string(s.hotcache.bytes) + " bytes");
+                + std::to_string(s.hotcache.bytes) + " + "
+                + std::to_string(s.overhead_bytes) + " bytes");
       if (!cluster_.accounts_exactly(i, galaxy_name))
         violate(node + "the bytes accounted are not those of the entries");
       auto sum = s.maincache_hits + s.hotcache_hits + s.peer_loads

@@ -116,6 +116,52 @@ BOOST_AUTO_TEST_CASE(values_are_equal_if_their_bytes_are) {
   BOOST_TEST((x != bytes{}));
 }
 
+BOOST_AUTO_TEST_CASE(a_values_footprint_is_all_that_it_takes_in_memory) {
+  BOOST_TEST(bytes{}.footprint() == 0u);
+  const auto small = bytes::copy("x").footprint();
+  BOOST_TEST(small >= 1u + 8);
+  // One allocation, and no more than that.
+  BOOST_TEST(bytes::copy(std::string(10'000, 'x')).footprint()
+             <= 10'000 + small + 16);
+  // What a string has room for counts, whether it is used or not.
+  std::string roomy = "x";
+  roomy.reserve(10'000);
+  BOOST_TEST(bytes::take(std::move(roomy)).footprint() > 10'000u);
+  // One that is short has its bytes inside.
+  BOOST_TEST(bytes::take("x").footprint() < 100u);
+  const auto x = bytes::copy(long_text);
+  const auto y = x; // NOLINT(performance-unnecessary-copy-initialization)
+  BOOST_TEST(x.footprint() == y.footprint());
+}
+
+BOOST_AUTO_TEST_CASE(allocations_cost_what_glibc_makes_of_them) {
+  struct row {
+    std::size_t size;
+    std::size_t cost;
+  };
+  const row rows[] = {
+    {0, 32},
+    {1, 32},
+    {24, 32},
+    {25, 48},
+    {40, 48},
+    {41, 64},
+    {1'000, 1'008},
+    {1'001, 1'024},
+    {10'000, 10'016},
+    {131'065, 135'168},
+    {131'072, 135'168},
+    {135'144, 135'168},
+    {135'145, 139'264},
+    {135'152, 139'264},
+    {135'153, 139'264},
+    {64 << 20, (64 << 20) + 4'096},
+  };
+  for (const auto& x : rows)
+    BOOST_TEST_CONTEXT(x.size)
+  BOOST_TEST(allocated_bytes(x.size) == x.cost);
+}
+
 BOOST_AUTO_TEST_CASE(threads_may_copy_and_drop_a_shared_value_at_will) {
   std::vector<std::thread> threads;
   {

@@ -1,0 +1,170 @@
+#pragma once
+
+#include "galaxycache/runtime/clock.hpp"
+#include "galaxycache/runtime/hotness.hpp"
+#include "galaxycache/runtime/value.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace galaxycache {
+
+/// A key and its value as a cache holds them: in one block of memory, or, if
+/// the value is large, beside it. Counted as values are. Any thread may read
+/// it; the rest is for the writer of its shard.
+///
+/// The block: this object, then as far as it has them the timing, the rating
+/// and the shared value, then the key, then the value's bytes.
+class entry : public value::block {
+  // First, in what the base leaves of its last word.
+  std::uint8_t flags_ = 0;
+  std::uint8_t queue_ = 0;
+  std::atomic<std::uint8_t> uses_{0};
+
+public:
+  /// A value that is no larger is copied into the entry, for one miss of the
+  /// processor's cache instead of two; a larger one is shared.
+  static constexpr std::size_t copied_bytes_max = 1024;
+
+  struct traits {
+    wall_time expiry = never_expires;
+    /// For the hot cache: what its rate is reckoned from.
+    const key_stats* rate = nullptr;
+  };
+
+  /// The caller owns the one reference to it.
+  static entry* make(std::string_view key, const value& data,
+                     const traits& with);
+
+  /// Gives up a reference.
+  static void drop(entry* x) noexcept {
+    value::release(x);
+  }
+
+  // -- for any thread ---------------------------------------------------------
+
+  std::string_view key() const noexcept {
+    return {base() + key_offset(), key_bytes()};
+  }
+
+  /// The value's bytes.
+  std::string_view data() const noexcept {
+    if (flags_ & shares) [[unlikely]]
+      return shared().bytes();
+    return block::bytes();
+  }
+
+  /// The value, counted.
+  value share() const noexcept;
+
+  bool expires() const noexcept {
+    return (flags_ & expiring) != 0;
+  }
+
+  wall_time expiry() const noexcept {
+    return expires() ? timing_of().expiry : never_expires;
+  }
+
+  bool is_hot() const noexcept {
+    return (flags_ & rated) != 0;
+  }
+
+  /// Counts a read: nothing is written once the count is at its limit.
+  void touch() noexcept {
+    if (auto n = uses_.load(std::memory_order_relaxed); n < uses_max)
+      uses_.store(n + 1, std::memory_order_relaxed);
+    if (is_hot()) [[unlikely]]
+      count_hit();
+  }
+
+  // -- for the writer ---------------------------------------------------------
+
+  static constexpr std::uint8_t uses_max = 3;
+
+  std::uint8_t uses() const noexcept {
+    return uses_.load(std::memory_order_relaxed);
+  }
+
+  void set_uses(std::uint8_t n) noexcept {
+    uses_.store(n, std::memory_order_relaxed);
+  }
+
+  /// What it costs in memory, all in but its place in an index.
+  std::size_t cost() const noexcept;
+
+  /// What one made of this would cost.
+  static std::size_t cost_of(std::string_view key, const value& data,
+                             const traits& with) noexcept;
+
+  /// The rate of a hot entry, as of now.
+  key_stats rate(mono_time now) const noexcept;
+
+  /// Its place in an expiry_queue.
+  std::size_t& place() noexcept {
+    return timing_of().place;
+  }
+
+  /// Its neighbours in the order of eviction, and which queue of that it is in.
+  entry* newer = nullptr;
+  entry* older = nullptr;
+
+  std::uint8_t queue() const noexcept {
+    return queue_;
+  }
+
+  void set_queue(std::uint8_t which) noexcept {
+    queue_ = which;
+  }
+
+private:
+  friend class value;
+
+  enum : std::uint8_t { expiring = 1, rated = 2, shares = 4 };
+
+  struct timing {
+    wall_time expiry;
+    std::size_t place;
+  };
+
+  struct rating {
+    mono_time epoch;
+    std::atomic<std::uint64_t> hits;
+  };
+
+  entry() = default;
+  ~entry() = default;
+
+  static void destroy(entry* x) noexcept;
+
+  const char* base() const noexcept {
+    return reinterpret_cast<const char*>(this);
+  }
+
+  static std::uint8_t flags_of(const value& data, const traits& with) noexcept;
+
+  /// Where the key begins.
+  static std::size_t key_offset(std::uint8_t flags) noexcept {
+    return sizeof(entry) + (flags & expiring ? sizeof(timing) : 0)
+           + (flags & rated ? sizeof(rating) : 0)
+           + (flags & shares ? sizeof(value) : 0);
+  }
+
+  std::size_t key_offset() const noexcept {
+    return key_offset(flags_);
+  }
+
+  /// What is behind the key of one that shares its value is not ours.
+  std::size_t key_bytes() const noexcept {
+    return flags_ & shares ? size : offset - key_offset();
+  }
+
+  timing& timing_of() const noexcept;
+  rating& rating_of() const noexcept;
+  const value& shared() const noexcept;
+  void count_hit() noexcept;
+
+};
+
+} // namespace galaxycache
