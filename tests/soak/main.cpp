@@ -11,11 +11,9 @@
 #include "galaxycache/runtime/random.hpp"
 
 #include <CLI/CLI.hpp>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -49,14 +47,6 @@ struct settings {
   double gets = 200;        // a second at each node
   double pause_seconds = 5; // between faults, on average
 };
-
-std::size_t resident_bytes(pid_t pid) {
-  std::ifstream in{"/proc/" + std::to_string(pid) + "/statm"};
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  in >> total >> resident;
-  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
 
 std::string in_mib(std::size_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
@@ -102,6 +92,7 @@ private:
     std::uint16_t port = 0;
     bool left_out = false; // of the others' rings
     steady_clock::time_point since;
+    std::size_t bytes = 0; // allocated and not freed, when last looked at
     std::optional<std::size_t> warm_bytes;
     tally last;
   };
@@ -217,8 +208,9 @@ private:
         continue;
       auto& n = nodes_[i];
       n.last = tally_from(n.program->ask("tally"));
+      n.bytes = std::stoul(n.program->ask("memory"));
       if (!n.warm_bytes && steady_clock::now() - n.since >= warm_up)
-        n.warm_bytes = resident_bytes(n.program->pid());
+        n.warm_bytes = n.bytes;
     }
   }
 
@@ -236,11 +228,10 @@ private:
                    steady_clock::now() - began_)
                    .count()
               << " min: " << x.gets << " gets, " << changes_ << " changes, "
-              << kills_ << " kills, " << x.violations
-              << " violations; resident:";
+              << kills_ << " kills, " << x.violations << " violations; in use:";
     for (auto& n : nodes_)
       if (n.program)
-        std::cerr << ' ' << in_mib(resident_bytes(n.program->pid()));
+        std::cerr << ' ' << in_mib(n.bytes);
     std::cerr << std::endl;
   }
 
@@ -276,11 +267,11 @@ private:
       wrong.push_back(all.first_violation);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       auto& n = nodes_[i];
-      auto bytes = resident_bytes(n.program->pid());
       if (n.warm_bytes) {
-        std::cout << name_of(i) << ": resident " << in_mib(*n.warm_bytes)
-                  << " after ten minutes, " << in_mib(bytes) << " at the end\n";
-        if (bytes > *n.warm_bytes + *n.warm_bytes / 10)
+        std::cout << name_of(i) << ": " << in_mib(*n.warm_bytes)
+                  << " in use after ten minutes, " << in_mib(n.bytes)
+                  << " at the end\n";
+        if (n.bytes > *n.warm_bytes + *n.warm_bytes / 4)
           wrong.push_back(name_of(i) + " has grown");
       }
       if (auto status = n.program->leave(); status != 0)

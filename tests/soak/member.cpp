@@ -7,9 +7,13 @@
 
 #include <caf/actor_system.hpp>
 
+#include <malloc.h>
+
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
+
+extern "C" [[gnu::weak]] std::size_t __sanitizer_get_current_allocated_bytes();
 
 namespace galaxycache::soak {
 
@@ -29,6 +33,15 @@ universe_options options_of(const std::string& id) {
   return result;
 }
 
+/// What this process has allocated and not freed. The sanitizer's allocator
+/// has an account of its own, and keeps for long what it was given.
+std::size_t live_bytes() {
+  if (__sanitizer_get_current_allocated_bytes)
+    return __sanitizer_get_current_allocated_bytes();
+  auto x = mallinfo2();
+  return x.uordblks + x.hblkhd;
+}
+
 std::string obey(universe& home, workload& work, const std::string& line) {
   std::istringstream words{line};
   std::string verb;
@@ -45,6 +58,8 @@ std::string obey(universe& home, workload& work, const std::string& line) {
     for (auto& x : home.peers())
       up += x.state == peer_state::up || x.state == peer_state::self;
     return std::to_string(up);
+  } else if (verb == "memory") {
+    return std::to_string(live_bytes());
   } else if (verb == "calm") {
     work.calm();
   } else if (verb == "finish") {
