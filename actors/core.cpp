@@ -144,13 +144,12 @@ shard::settings settings_of(std::size_t capacity_bytes,
   each.hot_ratio = options.hot_ratio;
   each.candidates_max = part_of_shard(options.candidates_max, count);
   each.reset_idle_stats = options.reset_idle_stats;
-  each.promote = options.promote ? options.promote : make_qps_promoter();
+  each.promote = options.promote ? options.promote : make_always_promoter();
   each.hash_seed = mix64(seed);
   return each;
 }
 
-std::vector<std::unique_ptr<shard_cell>>
-cells_of(const galaxy_memory& memory) {
+std::vector<std::unique_ptr<shard_cell>> cells_of(const galaxy_memory& memory) {
   std::vector<std::unique_ptr<shard_cell>> result;
   for (std::size_t i = 0; i < memory.size(); ++i)
     result.push_back(std::make_unique<shard_cell>(memory.at(i)));

@@ -6,11 +6,11 @@
 #include "galaxycache/messages/ring_view.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/clock.hpp"
+#include "galaxycache/runtime/galaxy_memory.hpp"
 #include "galaxycache/runtime/gate.hpp"
 #include "galaxycache/runtime/log.hpp"
 #include "galaxycache/runtime/options.hpp"
 #include "galaxycache/runtime/published.hpp"
-#include "galaxycache/runtime/galaxy_memory.hpp"
 #include "galaxycache/runtime/worker_pool.hpp"
 
 #include <atomic>
@@ -111,8 +111,8 @@ private:
 
 /// The answer that an entry is, counted.
 inline answer answer_from(const entry& x) {
-  return {x.share(), x.expiry(), x.is_hot() ? hit_level::hot : hit_level::main,
-          {}};
+  return {
+    x.share(), x.expiry(), x.is_hot() ? hit_level::hot : hit_level::main, {}};
 }
 
 /// The way to a cache actor: to be counted in by whoever sends it a get. A

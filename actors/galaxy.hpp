@@ -92,10 +92,9 @@ public:
     if (begun.missing.empty() && in_place_call::allowed())
       return pending_many<asked>{std::move(begun.results)};
     auto wanted = std::exchange(begun.wanted, {});
-    return pending_many<asked>{std::move(begun.results),
-                               std::move(begun.missing),
-                               request(asker, actor_, get_atom_v,
-                                       std::move(wanted), options)};
+    return pending_many<asked>{
+      std::move(begun.results), std::move(begun.missing),
+      request(asker, actor_, get_atom_v, std::move(wanted), options)};
   }
 
   /// The answer this process holds, if any, on any thread: no message, no

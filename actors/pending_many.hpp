@@ -38,16 +38,17 @@ public:
   void then(OnAnswer on_answer, OnError on_error) && {
     if (deliver_known(on_answer, on_error))
       return;
-    std::move(std::get<Request>(state_)).then(
-      [known = std::move(known_), missing = std::move(missing_),
-       on_answer = std::move(on_answer)](std::vector<get_result>& x) mutable {
-        fill(known, missing, x);
-        on_answer(std::as_const(known));
-      },
-      [on_error = std::move(on_error)](caf::error& why) mutable {
-        why = make_error(failure_of(why));
-        on_error(std::as_const(why));
-      });
+    std::move(std::get<Request>(state_))
+      .then(
+        [known = std::move(known_), missing = std::move(missing_),
+         on_answer = std::move(on_answer)](std::vector<get_result>& x) mutable {
+          fill(known, missing, x);
+          on_answer(std::as_const(known));
+        },
+        [on_error = std::move(on_error)](caf::error& why) mutable {
+          why = make_error(failure_of(why));
+          on_error(std::as_const(why));
+        });
   }
 
   /// For blocking actors: waits for the results.
@@ -55,15 +56,16 @@ public:
   void receive(OnAnswer on_answer, OnError on_error) && {
     if (deliver_known(on_answer, on_error))
       return;
-    std::move(std::get<Request>(state_)).receive(
-      [&](std::vector<get_result>& x) {
-        fill(known_, missing_, x);
-        on_answer(std::as_const(known_));
-      },
-      [&](caf::error& why) {
-        why = make_error(failure_of(why));
-        on_error(std::as_const(why));
-      });
+    std::move(std::get<Request>(state_))
+      .receive(
+        [&](std::vector<get_result>& x) {
+          fill(known_, missing_, x);
+          on_answer(std::as_const(known_));
+        },
+        [&](caf::error& why) {
+          why = make_error(failure_of(why));
+          on_error(std::as_const(why));
+        });
   }
 
 private:

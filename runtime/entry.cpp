@@ -6,7 +6,8 @@
 
 namespace galaxycache {
 
-static_assert(sizeof(entry) == 32, "an entry's overhead is two words and links");
+static_assert(sizeof(entry) == 32,
+              "an entry's overhead is two words and links");
 
 namespace {
 

@@ -164,7 +164,6 @@ private:
   rating& rating_of() const noexcept;
   const value& shared() const noexcept;
   void count_hit() noexcept;
-
 };
 
 } // namespace galaxycache

@@ -76,7 +76,7 @@ reader_slot* take_slot() {
   do {
     slot->number = slot->next ? slot->next->number + 1 : 0;
   } while (!all_slots.compare_exchange_weak(slot->next, slot,
-                                          std::memory_order_acq_rel));
+                                            std::memory_order_acq_rel));
   return this_threads_slot = slot;
 }
 

@@ -215,8 +215,8 @@ private:
   static constexpr double small_share_max = 0.9;
   static constexpr double small_share_at_first = 0.5;
 
-  // It has room for this many entries at least where there are not few: an
-  // eighth of a point of hits where there are a thousand.
+  // Where there are not few it has room for this many entries at least: with
+  // 200, LRU was ahead on one of three traces at a thousand.
   static constexpr double small_entries_min = 300;
   static constexpr std::size_t few_entries = 1000;
 

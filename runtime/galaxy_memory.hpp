@@ -61,11 +61,11 @@ public:
   bool read(const read_guard& guard, std::uint64_t hash, std::string_view key,
             read_outcome otherwise, F&& f) const {
     auto hot = false;
-    auto found = at(shard_of(hash))
-                   .visit(hash, key, *time_, [&](const entry& x) {
-                     hot = x.is_hot();
-                     std::forward<F>(f)(x);
-                   });
+    auto found
+      = at(shard_of(hash)).visit(hash, key, *time_, [&](const entry& x) {
+          hot = x.is_hot();
+          std::forward<F>(f)(x);
+        });
     reads_.add(guard, !found ? otherwise
                       : hot  ? read_outcome::hot_hit
                              : read_outcome::main_hit);

@@ -3,8 +3,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <vector>
 
 namespace galaxycache {
 
@@ -26,8 +26,10 @@ public:
 
   void clear() noexcept;
 
+  /// What it costs in memory, not counting sets that have none yet: a cache is
+  /// not to make room for all of them at once.
   std::size_t bytes() const noexcept {
-    return sets_.capacity() * sizeof(set);
+    return sets_used_ * sizeof(set);
   }
 
 private:
@@ -41,9 +43,15 @@ private:
     return mark + (mark == 0);
   }
 
+  struct release {
+    void operator()(set* sets) const noexcept;
+  };
+
   set& set_of(std::uint64_t hash) noexcept;
 
-  std::vector<set> sets_;
+  std::unique_ptr<set[], release> sets_;
+  std::size_t set_count_ = 0;
+  std::size_t sets_used_ = 0;
 };
 
 } // namespace galaxycache

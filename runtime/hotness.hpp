@@ -88,8 +88,9 @@ public:
     = 0;
 };
 
-/// The default: promotes a key asked for at least as often as the entry that
-/// the hot cache would evict next. An empty hot cache takes every key.
+/// Galaxycache's default: promotes a key asked for at least as often as the
+/// entry that the hot cache would evict next. An empty hot cache takes every
+/// key.
 std::shared_ptr<promoter> make_qps_promoter();
 
 /// Promotes one of `n` offers, by chance: all of them if `n` is 1, none if it
@@ -103,7 +104,8 @@ std::shared_ptr<promoter> make_probabilistic_promoter(std::uint64_t n,
 /// already, because it was asked for before and is not forgotten yet.
 std::shared_ptr<promoter> make_previously_known_promoter();
 
-/// Keeps every value fetched from its owner.
+/// The default: keeps every value fetched from its owner. What is not read
+/// again leaves the hot cache soon, whatever else is in it.
 std::shared_ptr<promoter> make_always_promoter();
 
 /// Keeps none: switches the hot cache off.

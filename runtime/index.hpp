@@ -46,8 +46,7 @@ public:
     auto* all = directory_.load(std::memory_order_acquire);
     if (!all)
       return nullptr;
-    auto* buckets
-      = all->at(hash).load(std::memory_order_acquire)->buckets();
+    auto* buckets = all->at(hash).load(std::memory_order_acquire)->buckets();
     auto pattern = tag_of(hash) * every_tag;
     for (std::size_t step = 0; step < steps_max; ++step) {
       auto& here = buckets[(hash + step) & all->bucket_mask];

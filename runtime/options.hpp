@@ -35,7 +35,7 @@ struct peek_options {
 
 /// What is particular to a galaxy. Durations are nanoseconds.
 struct galaxy_options {
-  /// Decides what the hot cache takes; null stands for the QPS promoter.
+  /// Decides what the hot cache takes; null stands for all that is fetched.
   std::shared_ptr<promoter> promote{};
   /// Over budget, the hot cache gives way while it is larger than the main
   /// cache divided by this.

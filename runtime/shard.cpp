@@ -89,9 +89,7 @@ std::size_t shard::total_bytes() const {
 
 bool shard::put_main(std::string_view key, const value& data, wall_time expiry,
                      const clock& time) {
-  return change([&] {
-    return put(key, data, {expiry, nullptr}, time);
-  });
+  return change([&] { return put(key, data, {expiry, nullptr}, time); });
 }
 
 bool shard::offer_hot(std::string_view key, const value& data, wall_time expiry,
@@ -282,9 +280,7 @@ void shard::forget_all() {
   index_.clear();
   expiring_.clear();
   for (auto* order : {main_.get(), hot_.get()})
-    order->clear([this](entry& x) {
-      unlinked_.add(&x, drop_entry, x.cost());
-    });
+    order->clear([this](entry& x) { unlinked_.add(&x, drop_entry, x.cost()); });
   candidates_.clear();
   sampled_ = {};
   sampled_at_.reset();

@@ -123,9 +123,9 @@ public:
 
 private:
   static bool is_over(const entry& x, const clock& time) {
-    auto now = time.wall_now()
-               - std::chrono::nanoseconds{
-                 GALAXYCACHE_PLANTED(expiry_off_by_one)};
+    auto now
+      = time.wall_now()
+        - std::chrono::nanoseconds{GALAXYCACHE_PLANTED(expiry_off_by_one)};
     return expired(x.expiry(), now);
   }
 
@@ -152,7 +152,7 @@ private:
 
   const settings settings_;
   limbo unlinked_;
-  index index_; // read by any thread
+  index index_;              // read by any thread
   mutable std::mutex mutex_; // of writers, and of those that look at all
   const std::unique_ptr<eviction> main_;
   const std::unique_ptr<eviction> hot_;

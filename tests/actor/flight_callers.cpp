@@ -57,7 +57,8 @@ BOOST_DATA_TEST_CASE(a_blocking_actor_gets, all_backends, kind) {
     BOOST_TEST(code == errc::none);
     BOOST_TEST(got.level == level);
     // What is in memory says no more whose it was.
-    BOOST_TEST(got.owner.bytes() == (level == hit_level::backend ? "self" : ""));
+    BOOST_TEST(got.owner.bytes()
+               == (level == hit_level::backend ? "self" : ""));
     BOOST_TEST((got.expiry == never_expires));
   }
 }

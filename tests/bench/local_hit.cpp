@@ -50,7 +50,7 @@ constexpr std::size_t window = 64;
 constexpr std::size_t turn = 1024;
 
 struct settings {
-  std::vector<std::string> modes{"floor", "visit",   "find",     "get",
+  std::vector<std::string> modes{"floor",   "visit",    "find",     "get",
                                  "message", "get_many", "caf_floor"};
   std::size_t keys = 1'000'000;
   std::size_t value = 100;
@@ -393,10 +393,8 @@ galaxy_actor::behavior_type ready_answer(galaxy_actor::pointer,
     [=](get_atom, std::string&, const get_options&) -> result<answer> {
       return x;
     },
-    [](get_atom, name_list&,
-       const get_options&) -> result<std::vector<get_result>> {
-      return std::vector<get_result>{};
-    },
+    [](get_atom, name_list&, const get_options&)
+      -> result<std::vector<get_result>> { return std::vector<get_result>{}; },
     [](stats_atom) -> result<galaxy_stats> { return galaxy_stats{}; },
     [](answered&) {},
     [](stop_atom) {},
@@ -436,8 +434,9 @@ void run(const settings& s) {
   options.self = "bench";
   universe home{system, options};
   auto needed = s.keys * (s.value + 512) * 2 + (64 << 20);
-  auto g = home.add_galaxy(
-    "keys", needed, backend::in_place([&](std::string_view) { return content; }));
+  auto g = home.add_galaxy("keys", needed,
+                           backend::in_place(
+                             [&](std::string_view) { return content; }));
   auto asked = [&](auto... names) {
     return std::ranges::any_of(s.modes, [&](auto& mode) {
       return ((mode == names) || ...);

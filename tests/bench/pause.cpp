@@ -171,9 +171,9 @@ nlohmann::ordered_json measure(const config& cfg) {
   std::atomic<bool> done{false};
   calls reads;
   calls writes;
+  std::uint64_t bytes_read = 0;
   std::thread reader{[&] {
     random_source random{1};
-    std::size_t sum = 0;
     calls own;
     while (!done.load(std::memory_order_relaxed)) {
       const auto n = written.load(std::memory_order_acquire);
@@ -181,13 +181,11 @@ nlohmann::ordered_json measure(const config& cfg) {
       const auto hash = memory.hash_of(k);
       own.time([&] {
         memory.visit(hash, k, *time,
-                     [&](const entry& x) { sum += x.data().size(); });
+                     [&](const entry& x) { bytes_read += x.data().size(); });
       });
     }
     own.end();
     reads = own;
-    static volatile std::size_t sink;
-    sink = sum;
   }};
   const auto content = value::copy(std::string(cfg.value_bytes, 'v'));
   const stopwatch watch;
@@ -222,6 +220,7 @@ nlohmann::ordered_json measure(const config& cfg) {
     {"ops_per_s", puts * 1e9 / wall_ns},
     {"reader", reads.summary()},
     {"writer", writes.summary()},
+    {"bytes_read", bytes_read},
     {"cpus", std::thread::hardware_concurrency()},
   };
 }

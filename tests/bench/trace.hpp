@@ -4,13 +4,14 @@
 
 #include "galaxycache/runtime/random.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <functional>
+#include <istream>
 #include <memory>
 #include <stdexcept>
 #include <string>

@@ -25,7 +25,9 @@ BOOST_AUTO_TEST_CASE(a_hot_key_is_soon_held_by_all_who_ask_for_it) {
 }
 
 BOOST_AUTO_TEST_CASE(a_key_asked_for_less_than_those_held_is_not_promoted) {
-  cluster_rig rig;
+  cluster_options options;
+  options.galaxy.promote = make_qps_promoter();
+  cluster_rig rig{options};
   auto hot = rig.key_of(1);
   for (int i = 0; i < 1000; ++i)
     rig.get(0, hot);

@@ -261,8 +261,11 @@ BOOST_DATA_TEST_CASE(all_nodes_agree_on_every_owner_however_they_learnt_it,
     rig.await_up(i);
   for (std::size_t owner = 0; owner < 5; ++owner)
     for (std::size_t n = 0; n < 5; ++n)
-      for (std::size_t at = 0; at < 5; ++at)
-        BOOST_TEST(rig[at].g->owner_of(rig.key_of(owner, n)) == rig[owner].id);
+      for (std::size_t at = 0; at < 5; ++at) {
+        auto key = rig.key_of(owner, n);
+        BOOST_TEST(rig.get(at, key).content.bytes() == "value of " + key);
+        BOOST_TEST(rig[at].g->owner_of(key) == rig[owner].id);
+      }
   for (std::size_t i = 0; i < 5; ++i) {
     BOOST_TEST(rig[i].source->calls() == 5u);
     BOOST_TEST(rig.stats(i).view_mismatches == 0u);

@@ -219,7 +219,7 @@ public:
     m_.clear();
     for (auto* g : {&s_ghosts_, &m_ghosts_, &removed_})
       g->clear();
-    share_ = 0.1;
+    share_ = 0.5;
   }
 
   std::size_t bytes() const {
@@ -242,7 +242,7 @@ private:
     if (s_.empty() || m_.empty())
       return !s_.empty();
     const auto n = static_cast<double>(size());
-    const auto share = n < 1'000 ? 0.5 : std::max(share_, 300 / n);
+    const auto share = n < 1'000 ? share_ : std::max(share_, 300 / n);
     return static_cast<double>(weight_of(s_))
            >= share * static_cast<double>(bytes());
   }
@@ -259,7 +259,7 @@ private:
 
   const std::size_t capacity_;
   std::list<item> s_, m_; // oldest first
-  double share_ = 0.1;
+  double share_ = 0.5;
   ghosts s_ghosts_, m_ghosts_, removed_; // with tests of their own
 };
 
