@@ -95,7 +95,7 @@ private:
 
     std::atomic<std::uint32_t> refs{1};
     std::uint32_t offset = 0;
-    std::uint32_t size = 0;
+    std::uint32_t size = 0; // bytes
     kind is = kind::plain;
   };
 
