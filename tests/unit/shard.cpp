@@ -813,6 +813,16 @@ BOOST_AUTO_TEST_CASE(no_sequence_of_changes_breaks_the_budget) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(large_values_that_left_are_given_back_at_once) {
+  const manual_clock time;
+  memory m{settings_of(16 << 20)};
+  for (int i = 0; i < 100; ++i) {
+    m.put_main("key", data_of(400'000), never_expires, time);
+    // Half of a sixteenth of the capacity.
+    BOOST_TEST_REQUIRE(m.stats().retired_bytes <= (16u << 20) / 32);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(memory_that_left_is_bounded_while_somebody_reads) {
   constexpr std::size_t capacity = 1 << 20;
   const manual_clock time;
