@@ -123,10 +123,8 @@ const value& entry::shared() const noexcept {
 
 void entry::count_hit() noexcept {
   auto& hits = rating_of().hits;
-  auto n = hits.load(std::memory_order_relaxed);
-  if (n < exact_hits) {
-    // Two threads at once may count one: it is a rate, not an account.
-    hits.compare_exchange_strong(n, n + 1, std::memory_order_relaxed);
+  if (hits.load(std::memory_order_relaxed) < exact_hits) {
+    hits.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   static constinit thread_local std::uint64_t reads = 0;
