@@ -21,11 +21,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// What a writer changes at least; it goes on until entries were evicted. That
+/// takes long where a reader stays in one place while this writer's thread has
+/// the processor: nothing is added while too much is retired.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr std::uint64_t changes = 15'000;
 #else
 constexpr std::uint64_t changes = 60'000;
 #endif
+constexpr std::uint64_t changes_max = 200 * changes;
 
 constexpr std::size_t capacity = 1 << 20;
 constexpr std::uint64_t keys = 9'000;
@@ -105,9 +109,7 @@ struct faults {
 /// A memory with a writer for each shard and readers of several kinds.
 class stress {
 public:
-  explicit stress(std::size_t shards)
-    : memory_(settings(), shards, time_),
-      written_(shards) {
+  explicit stress(std::size_t shards) : memory_(settings(), shards, time_) {
     // nop
   }
 
@@ -163,7 +165,12 @@ private:
     for (std::uint64_t key = 0; key < keys; ++key)
       if (memory_.shard_of(memory_.hash_of(name_of(key))) == which)
         mine.push_back(key);
-    for (std::uint64_t i = 1; i <= changes; ++i) {
+    const auto evicted = [&s] {
+      const auto held = s.stats();
+      return held.main.evictions > 0 && held.hot.evictions > 0;
+    };
+    for (std::uint64_t i = 1; i <= changes || (i < changes_max && !evicted());
+         ++i) {
       // Phases of small values, and of some large ones.
       const auto most = i / 5'000 % 2 == 0      ? 20
                         : random.below(50) == 0 ? 20'000
@@ -184,7 +191,7 @@ private:
         s.sweep(*time_, 50);
       if (i % 12'000 == 11'999)
         s.clear();
-      written_[which].store(i, std::memory_order_relaxed);
+      written_.fetch_add(1, std::memory_order_relaxed);
     }
   }
 
@@ -249,8 +256,8 @@ private:
       {
         const read_guard guard;
         std::vector<std::pair<std::uint64_t, const entry*>> visited;
-        const auto until = written_[0].load() + 2'000;
-        while (!done_ && written_[0].load() < until) {
+        const auto until = written_.load() + 2'000;
+        while (!done_ && written_.load() < until) {
           const auto key = random.below(keys);
           memory_.read(name_of(key), read_outcome::goes_on,
                        [&](const entry& x) {
@@ -267,8 +274,8 @@ private:
         }
       }
       ++stays_;
-      const auto until = written_[0].load() + 1'000;
-      while (!done_ && written_[0].load() < until)
+      const auto until = written_.load() + 1'000;
+      while (!done_ && written_.load() < until)
         std::this_thread::yield();
     }
   }
@@ -291,7 +298,7 @@ private:
 
   const std::shared_ptr<manual_clock> time_ = std::make_shared<manual_clock>();
   galaxy_memory memory_;
-  std::vector<std::atomic<std::uint64_t>> written_;
+  std::atomic<std::uint64_t> written_{0};
   std::atomic<bool> done_{false};
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> stays_{0};
