@@ -129,16 +129,12 @@ failure too_many_keys() {
 
 namespace {
 
-std::size_t shards_of(std::size_t capacity_bytes,
-                      const galaxy_options& options) {
+galaxy_memory make_memory(std::size_t capacity_bytes,
+                          const galaxy_options& options, std::uint64_t seed,
+                          std::shared_ptr<const clock> time) {
   auto cores = std::thread::hardware_concurrency();
-  return options.shards != 0 ? options.shards
-                             : default_shards(capacity_bytes, cores);
-}
-
-shard::settings settings_of(std::size_t capacity_bytes,
-                            const galaxy_options& options, std::uint64_t seed) {
-  auto count = shards_of(capacity_bytes, options);
+  auto count = options.shards != 0 ? options.shards
+                                   : default_shards(capacity_bytes, cores);
   shard::settings each;
   each.capacity_bytes = capacity_bytes / count;
   each.hot_ratio = options.hot_ratio;
@@ -146,7 +142,7 @@ shard::settings settings_of(std::size_t capacity_bytes,
   each.reset_idle_stats = options.reset_idle_stats;
   each.promote = options.promote ? options.promote : make_always_promoter();
   each.hash_seed = mix64(seed);
-  return each;
+  return galaxy_memory{each, count, std::move(time)};
 }
 
 std::vector<std::unique_ptr<shard_cell>> cells_of(const galaxy_memory& memory) {
@@ -173,8 +169,8 @@ galaxy_core::galaxy_core(std::shared_ptr<universe_core> home, std::string name,
     wire_name(value::copy(this->name)),
     options(std::move(options)),
     source(std::move(source)),
-    memory(settings_of(capacity_bytes, this->options, this->home->next_seed()),
-           shards_of(capacity_bytes, this->options), this->home->time),
+    memory(make_memory(capacity_bytes, this->options, this->home->next_seed(),
+                       this->home->time)),
     shards(cells_of(memory)),
     loads(this->options.loads_max),
     jobs(std::make_shared<gate>(this->options.loads_max)),

@@ -33,7 +33,7 @@ galaxy::begin(std::string_view key, const get_options& options) const {
 /// Takes the keys that are not here from `keys`.
 galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
   if (keys.size() > keys_at_once_max)
-    return {{}, {}, {}, too_many_keys()};
+    return {{}, {}, too_many_keys()};
   // Memory is slow to come but comes for many at once.
   constexpr std::size_t ahead = 16;
   struct place {
@@ -48,7 +48,8 @@ galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
     return std::pair{x.hash, x.number};
   });
   many result;
-  result.results.resize(keys.size());
+  auto& [known, missing] = result.results;
+  known.resize(keys.size());
   read_guard guard;
   std::optional<std::size_t> last_found;
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -61,12 +62,11 @@ galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
     }
     auto [hash, number] = order[i];
     auto& key = keys[number];
-    auto& here = result.results[number];
+    auto& here = known[number];
     if (last_found && keys[*last_found] == key) {
-      here = result.results[*last_found];
+      here = known[*last_found];
       continue;
     }
-    auto& missing = result.missing;
     if (!missing.empty() && keys[missing.back().front()] == key) {
       missing.back().push_back(number);
       continue;
@@ -79,8 +79,8 @@ galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
     missing.push_back({number});
   }
   // They are asked for in the order given.
-  std::ranges::sort(result.missing, {}, [](auto& all) { return all.front(); });
-  for (auto& all : result.missing)
+  std::ranges::sort(missing, {}, [](auto& all) { return all.front(); });
+  for (auto& all : missing)
     result.wanted.names.push_back(std::move(keys[all.front()]));
   return result;
 }

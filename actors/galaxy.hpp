@@ -1,7 +1,7 @@
 #pragma once
 
+#include "galaxycache/actors/fill_in.hpp"
 #include "galaxycache/actors/pending.hpp"
-#include "galaxycache/actors/pending_many.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/galaxy_memory.hpp"
@@ -85,16 +85,18 @@ public:
                 const get_options& options = {}) const {
     auto* asker = actor_pointer(self);
     auto begun = begin_many(keys);
-    using asked = decltype(request(asker, actor_, get_atom_v, name_list{},
-                                   get_options{}));
+    using pending_type = pending<std::vector<get_result>,
+                                 decltype(request(asker, actor_, get_atom_v,
+                                                  name_list{}, get_options{})),
+                                 fill_in>;
     if (begun.why.code != errc::none)
-      return pending_many<asked>{std::move(begun.why)};
-    if (begun.missing.empty() && in_place_call::allowed())
-      return pending_many<asked>{std::move(begun.results)};
-    auto wanted = std::exchange(begun.wanted, {});
-    return pending_many<asked>{
-      std::move(begun.results), std::move(begun.missing),
-      request(asker, actor_, get_atom_v, std::move(wanted), options)};
+      return pending_type{std::move(begun.why)};
+    auto& [known, missing] = begun.results;
+    if (missing.empty() && in_place_call::allowed())
+      return pending_type{std::move(known)};
+    return pending_type{request(asker, actor_, get_atom_v,
+                                std::move(begun.wanted), options),
+                        std::move(begun.results)};
   }
 
   /// The answer this process holds, if any, on any thread: no message, no
@@ -124,9 +126,7 @@ private:
 
   /// What is known of many keys, and what is not.
   struct many {
-    std::vector<get_result> results;
-    /// Of each key that is wanted, all its places.
-    std::vector<std::vector<std::size_t>> missing;
+    fill_in results;
     name_list wanted;
     /// Why nobody is to be asked, if so.
     failure why;

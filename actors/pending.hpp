@@ -53,10 +53,20 @@ auto actor_pointer(Self&& self) {
     return self;
 }
 
+/// What a `pending` does with what was asked for before anybody sees it:
+/// nothing.
+struct as_it_comes {
+  template <class T>
+  void operator()(T&) const noexcept {
+    // nop
+  }
+};
+
 /// An answer that is there, or on its way: call `then` or `receive`, once and
 /// at once, on the thread that asked. Errors reach `on_error` as ours whatever
-/// their source; see `code_of`.
-template <class T, class Request>
+/// their source; see `code_of`. `Finish` completes an answer that was on its
+/// way.
+template <class T, class Request, class Finish = as_it_comes>
 class [[nodiscard]] pending {
 public:
   explicit pending(T known) : state_(std::move(known)) {
@@ -67,7 +77,9 @@ public:
     // nop
   }
 
-  explicit pending(Request asked) : state_(std::move(asked)) {
+  explicit pending(Request asked, Finish finish = {})
+    : state_(std::move(asked)),
+      finish_(std::move(finish)) {
     // nop
   }
 
@@ -77,12 +89,16 @@ public:
     if (deliver_known(on_answer, on_error))
       return;
     std::move(std::get<Request>(state_))
-      .then([on_answer = std::move(on_answer)](
-              T& x) mutable { on_answer(std::as_const(x)); },
-            [on_error = std::move(on_error)](caf::error& why) mutable {
-              why = make_error(failure_of(why));
-              on_error(std::as_const(why));
-            });
+      .then(
+        [on_answer = std::move(on_answer),
+         finish = std::move(finish_)](T& x) mutable {
+          finish(x);
+          on_answer(std::as_const(x));
+        },
+        [on_error = std::move(on_error)](caf::error& why) mutable {
+          why = make_error(failure_of(why));
+          on_error(std::as_const(why));
+        });
   }
 
   /// For blocking actors: waits for the answer.
@@ -91,11 +107,15 @@ public:
     if (deliver_known(on_answer, on_error))
       return;
     std::move(std::get<Request>(state_))
-      .receive([&](T& x) { on_answer(std::as_const(x)); },
-               [&](caf::error& why) {
-                 why = make_error(failure_of(why));
-                 on_error(std::as_const(why));
-               });
+      .receive(
+        [&](T& x) {
+          finish_(x);
+          on_answer(std::as_const(x));
+        },
+        [&](caf::error& why) {
+          why = make_error(failure_of(why));
+          on_error(std::as_const(why));
+        });
   }
 
 private:
@@ -114,6 +134,7 @@ private:
   }
 
   std::variant<T, failure, Request> state_;
+  [[no_unique_address]] Finish finish_;
 };
 
 } // namespace galaxycache

@@ -70,28 +70,6 @@ void index::unlink(directory* d) noexcept {
   unlinked_.add(d, free_lines, cost);
 }
 
-index::location index::locate(std::uint64_t hash,
-                              std::string_view key) const noexcept {
-  auto* all = directory_.load(std::memory_order_relaxed);
-  if (!all)
-    return {};
-  auto* buckets = all->at(hash).load(std::memory_order_relaxed)->buckets();
-  auto pattern = tag_of(hash) * every_tag;
-  for (std::size_t step = 0; step < steps_max; ++step) {
-    auto& here = buckets[(hash + step) & all->bucket_mask];
-    auto tags = here.tags.load(std::memory_order_relaxed);
-    for (auto hits = matches(tags, pattern); hits != 0; hits &= hits - 1) {
-      auto place = place_of(hits);
-      auto* x = here.places[place].load(std::memory_order_relaxed);
-      if (x && x->key() == key)
-        return {&here, place, step};
-    }
-    if (tags < one_beyond)
-      return {};
-  }
-  return {};
-}
-
 /// Puts an entry whose key is not there into a segment; false if there is no
 /// room near enough.
 bool index::place(segment& s, std::uint64_t hash, entry& x) noexcept {
@@ -119,7 +97,7 @@ bool index::place(segment& s, std::uint64_t hash, entry& x) noexcept {
 }
 
 entry* index::put(std::uint64_t hash, entry& x) {
-  if (auto at = locate(hash, x.key()); at.where)
+  if (auto at = locate(hash, x.key()); at.which)
     return at.where->places[at.place].exchange(&x, std::memory_order_acq_rel);
   for (;;) {
     auto* all = directory_.load(std::memory_order_relaxed);
@@ -137,7 +115,7 @@ entry* index::put(std::uint64_t hash, entry& x) {
 
 entry* index::erase(std::uint64_t hash, std::string_view key) noexcept {
   auto at = locate(hash, key);
-  if (!at.where)
+  if (!at.which)
     return nullptr;
   auto& s = *directory_.load(std::memory_order_relaxed)
                ->at(hash)
@@ -146,8 +124,7 @@ entry* index::erase(std::uint64_t hash, std::string_view key) noexcept {
   tags.store(tags.load(std::memory_order_relaxed)
                & ~(std::uint64_t{0xff} << 8 * at.place),
              std::memory_order_release);
-  auto* x = at.where->places[at.place].exchange(nullptr,
-                                                std::memory_order_acq_rel);
+  at.where->places[at.place].store(nullptr, std::memory_order_release);
   for (std::size_t k = 0; k < at.steps; ++k) {
     auto& before = s.buckets()[(hash + k) & (s.bucket_count - 1)].tags;
     before.store(before.load(std::memory_order_relaxed) - one_beyond,
@@ -155,7 +132,7 @@ entry* index::erase(std::uint64_t hash, std::string_view key) noexcept {
   }
   --s.entries;
   --size_;
-  return x;
+  return at.which;
 }
 
 void index::clear() noexcept {

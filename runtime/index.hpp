@@ -43,23 +43,7 @@ public:
 
   /// The entry of a key, or null. `hash` is `hash_of(key)`.
   entry* find(std::uint64_t hash, std::string_view key) const noexcept {
-    auto* all = directory_.load(std::memory_order_acquire);
-    if (!all)
-      return nullptr;
-    auto* buckets = all->at(hash).load(std::memory_order_acquire)->buckets();
-    auto pattern = tag_of(hash) * every_tag;
-    for (std::size_t step = 0; step < steps_max; ++step) {
-      auto& here = buckets[(hash + step) & all->bucket_mask];
-      auto tags = here.tags.load(std::memory_order_acquire);
-      for (auto hits = matches(tags, pattern); hits != 0; hits &= hits - 1) {
-        auto* x = here.places[place_of(hits)].load(std::memory_order_acquire);
-        if (x && x->key() == key) [[likely]]
-          return x;
-      }
-      if (tags < one_beyond) [[likely]]
-        return nullptr;
-    }
-    return nullptr;
+    return locate(hash, key).which;
   }
 
   /// Has the processor fetch where the entry of a key may be found.
@@ -153,7 +137,9 @@ private:
       ->buckets()[hash & all.bucket_mask];
   }
 
+  /// Where an entry is, and how far from its own bucket.
   struct location {
+    entry* which = nullptr;
     bucket* where = nullptr;
     std::size_t place = 0;
     std::size_t steps = 0;
@@ -176,6 +162,27 @@ private:
     return static_cast<std::size_t>(std::countr_zero(match)) / 8;
   }
 
+  location locate(std::uint64_t hash, std::string_view key) const noexcept {
+    auto* all = directory_.load(std::memory_order_acquire);
+    if (!all)
+      return {};
+    auto* buckets = all->at(hash).load(std::memory_order_acquire)->buckets();
+    auto pattern = tag_of(hash) * every_tag;
+    for (std::size_t step = 0; step < steps_max; ++step) {
+      auto& here = buckets[(hash + step) & all->bucket_mask];
+      auto tags = here.tags.load(std::memory_order_acquire);
+      for (auto hits = matches(tags, pattern); hits != 0; hits &= hits - 1) {
+        auto place = place_of(hits);
+        auto* x = here.places[place].load(std::memory_order_acquire);
+        if (x && x->key() == key) [[likely]]
+          return {x, &here, place, step};
+      }
+      if (tags < one_beyond) [[likely]]
+        return {};
+    }
+    return {};
+  }
+
   static std::size_t segment_bytes(std::size_t buckets) noexcept;
   static std::size_t directory_bytes(std::size_t segments) noexcept;
   static segment* make_segment(std::size_t buckets, unsigned depth);
@@ -183,7 +190,6 @@ private:
   static bool place(segment& s, std::uint64_t hash, entry& x) noexcept;
   void unlink(segment* s) noexcept;
   void unlink(directory* d) noexcept;
-  location locate(std::uint64_t hash, std::string_view key) const noexcept;
   void grow(std::uint64_t hash);
   bool move_all(segment& from, segment* even, segment* odd) const noexcept;
 

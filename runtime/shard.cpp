@@ -70,7 +70,7 @@ shard::contents shard::stats() const {
   return {{main_->bytes(), main_->entries(), main_evictions_},
           {hot_->bytes(), hot_->entries(), hot_evictions_},
           candidates_.size(),
-          index_.bytes() + main_->overhead_bytes() + hot_->overhead_bytes(),
+          overhead_bytes(),
           unlinked_.bytes()};
 }
 
@@ -80,9 +80,12 @@ bool shard::accounts_exactly() const {
          && main_->entries() + hot_->entries() == index_.size();
 }
 
+std::size_t shard::overhead_bytes() const {
+  return index_.bytes() + main_->overhead_bytes() + hot_->overhead_bytes();
+}
+
 std::size_t shard::total_bytes() const {
-  return main_->bytes() + hot_->bytes() + index_.bytes()
-         + main_->overhead_bytes() + hot_->overhead_bytes();
+  return main_->bytes() + hot_->bytes() + overhead_bytes();
 }
 
 // -- for the writer -----------------------------------------------------------
@@ -133,22 +136,22 @@ bool shard::offer_hot(std::string_view key, const value& data, wall_time expiry,
 bool shard::put(std::string_view key, const value& data,
                 const entry::traits& with, const clock& time) {
   auto hash = hash_of(key);
-  auto* old = index_.find(hash, key);
   if (unlinked_.bytes() > retired_max())
     tidy(0);
   entry* added = nullptr;
+  entry* old = nullptr;
   if (entry::cost_of(key, data, with) <= settings_.capacity_bytes
       && unlinked_.bytes() <= retired_max()) {
     added = entry::make(key, data, with);
     try {
-      index_.put(hash, *added);
+      old = index_.put(hash, *added);
     } catch (const std::bad_alloc&) {
       entry::drop(std::exchange(added, nullptr));
     }
   }
   if (!added) {
-    if (old)
-      remove(*old, hash);
+    if (auto* kept = index_.find(hash, key))
+      remove(*kept, hash);
     make_room(nullptr, time);
     return false;
   }

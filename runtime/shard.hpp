@@ -133,6 +133,7 @@ private:
     return x.is_hot() ? *hot_ : *main_;
   }
 
+  std::size_t overhead_bytes() const;
   std::size_t total_bytes() const;
   std::size_t retired_max() const;
   bool put(std::string_view key, const value& data, const entry::traits& with,

@@ -1,6 +1,8 @@
 // What a fill costs: a get of a cold key, from the asker through flight,
 // loader and backend and back. One JSON object a line for each backend.
 
+#include "measure.hpp"
+
 #include "galaxycache/actors/config.hpp"
 #include "galaxycache/actors/galaxy.hpp"
 #include "galaxycache/actors/galaxy_actor.hpp"
@@ -11,7 +13,6 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,6 +25,7 @@
 #include <vector>
 
 using namespace galaxycache;
+using namespace galaxycache::bench;
 
 namespace {
 
@@ -92,22 +94,11 @@ struct cost {
   }
 };
 
-double cpu_ns_used() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  auto ns = [](const timeval& x) {
-    return static_cast<double>(x.tv_sec) * 1e9
-           + static_cast<double>(x.tv_usec) * 1e3;
-  };
-  return ns(used.ru_utime) + ns(used.ru_stime);
-}
-
 // Fills the keys from `first` to `last`, shared out among the clients.
 cost fill(caf::actor_system& system, const galaxy& g, const settings& cfg,
           std::size_t first, std::size_t last,
           std::atomic<std::size_t>& failures) {
-  auto cpu = cpu_ns_used();
-  auto start = std::chrono::steady_clock::now();
+  const stopwatch watch;
   for (std::size_t i = 0; i < cfg.threads; ++i) {
     auto part = [&](std::size_t n) {
       return first + (last - first) * n / cfg.threads;
@@ -120,9 +111,7 @@ cost fill(caf::actor_system& system, const galaxy& g, const settings& cfg,
     });
   }
   system.await_all_actors_done();
-  std::chrono::duration<double, std::nano> wall
-    = std::chrono::steady_clock::now() - start;
-  return {wall.count(), cpu_ns_used() - cpu};
+  return {watch.wall_ns(), watch.cpu_ns()};
 }
 
 // One galaxy, cold at first; a tenth of the keys more warm up the actors.

@@ -10,6 +10,9 @@
 // message    (get_atom, key, options) to the galaxy's actor, 64 outstanding
 // caf_floor  the same to an actor that has the answer ready
 
+#include "measure.hpp"
+#include "trace.hpp"
+
 #include "galaxycache/actors/config.hpp"
 #include "galaxycache/actors/universe.hpp"
 #include "galaxycache/runtime/caf/startup.hpp"
@@ -21,14 +24,11 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <chrono>
-#include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <latch>
@@ -38,10 +38,9 @@
 #include <vector>
 
 using namespace galaxycache;
+using namespace galaxycache::bench;
 
 namespace {
-
-using steady = std::chrono::steady_clock;
 
 // Outstanding requests of each actor that sends messages.
 constexpr std::size_t window = 64;
@@ -104,11 +103,7 @@ std::vector<std::uint32_t> draw(const settings& s, std::size_t thread) {
       x = static_cast<std::uint32_t>(random.below(s.keys));
     return result;
   }
-  auto alpha = std::stod(s.dist.substr(s.dist.find(':') + 1));
-  std::vector<double> up_to(s.keys);
-  double sum = 0;
-  for (std::size_t i = 0; i < s.keys; ++i)
-    up_to[i] = sum += std::pow(static_cast<double>(i + 1), -alpha);
+  const zipf popularity{std::stod(s.dist.substr(s.dist.find(':') + 1)), s.keys};
   // Popular keys are anywhere, and the same for all threads.
   std::vector<std::uint32_t> rank(s.keys);
   for (std::size_t i = 0; i < s.keys; ++i)
@@ -116,12 +111,8 @@ std::vector<std::uint32_t> draw(const settings& s, std::size_t thread) {
   random_source shuffle{0};
   for (auto i = s.keys; i > 1; --i)
     std::swap(rank[i - 1], rank[shuffle.below(i)]);
-  for (auto& x : result) {
-    auto u = static_cast<double>(random.below(1ULL << 53))
-             / static_cast<double>(1ULL << 53) * sum;
-    auto at = std::ranges::lower_bound(up_to, u) - up_to.begin();
-    x = rank[std::min(static_cast<std::size_t>(at), s.keys - 1)];
-  }
+  for (auto& x : result)
+    x = rank[popularity(random) - 1];
   return result;
 }
 
@@ -183,19 +174,10 @@ private:
 
 // -- measuring ----------------------------------------------------------------
 
-double cpu_seconds() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  auto seconds = [](const timeval& x) {
-    return static_cast<double>(x.tv_sec) + static_cast<double>(x.tv_usec) / 1e6;
-  };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
-
 struct cost {
   std::size_t ops = 0;
-  double wall = 0; // seconds
-  double cpu = 0;
+  double wall_ns = 0;
+  double cpu_ns = 0;
 };
 
 /// What all of them read: to keep a compiler from leaving it out, and to see
@@ -239,17 +221,16 @@ cost on_threads(const settings& s, const key_set& keys, const orders& order,
       ops += n;
       tasted += sum;
     });
-  auto cpu = cpu_seconds();
   start.arrive_and_wait();
-  auto began = steady::now();
+  const stopwatch watch;
   std::this_thread::sleep_for(std::chrono::duration<double>(s.seconds));
   stop = true;
   for (auto& t : threads)
     t.join();
-  std::chrono::duration<double> wall = steady::now() - began;
+  const cost result{ops, watch.wall_ns(), watch.cpu_ns()};
   if (tasted != ops * one_taste)
     throw missed{};
-  return {ops, wall.count(), cpu_seconds() - cpu};
+  return result;
 }
 
 // -- actors that ask ----------------------------------------------------------
@@ -366,15 +347,13 @@ cost by_actors(caf::actor_system& system, const settings& s,
       asking{keys, order[t], g, whom, s.batch, stop, done}));
     actors.push_back(system.spawn(how, all.back()));
   }
-  auto cpu = cpu_seconds();
-  auto began = steady::now();
+  const stopwatch watch;
   for (auto& each : actors)
     post(each, tick_atom_v);
   std::this_thread::sleep_for(std::chrono::duration<double>(s.seconds));
   stop = true;
   done.wait();
-  std::chrono::duration<double> wall = steady::now() - began;
-  cost result{0, wall.count(), cpu_seconds() - cpu};
+  cost result{0, watch.wall_ns(), watch.cpu_ns()};
   std::size_t tasted = 0;
   for (auto& each : all) {
     result.ops += each->ops;
@@ -486,9 +465,9 @@ void run(const settings& s) {
       {"threads", s.threads},
       {"batch", mode == "get_many" ? s.batch : 1},
       {"ops", x.ops},
-      {"ns_per_op", x.wall * 1e9 * static_cast<double>(s.threads) / ops},
-      {"cpu_ns_per_op", x.cpu * 1e9 / ops},
-      {"ops_per_s", ops / x.wall},
+      {"ns_per_op", x.wall_ns * static_cast<double>(s.threads) / ops},
+      {"cpu_ns_per_op", x.cpu_ns / ops},
+      {"ops_per_s", ops * 1e9 / x.wall_ns},
     };
     std::cout << line << std::endl;
   }
@@ -523,7 +502,7 @@ int main(int argc, char** argv) {
     ->check(CLI::PositiveNumber)
     ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  if (std::getenv("GALAXYCACHE_BENCH_BRIEF")) {
+  if (is_brief()) {
     s.keys = std::min<std::size_t>(s.keys, 10'000);
     s.seconds = std::min(s.seconds, 0.1);
   }

@@ -1,10 +1,11 @@
 #include "plan.hpp"
 
+#include "fixtures/zipf.hpp"
+
 #include "galaxycache/runtime/hash.hpp"
 #include "galaxycache/runtime/random.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <sstream>
 
 namespace galaxycache::sim {
@@ -40,11 +41,8 @@ public:
     return all.begin()[random_.below(all.size())];
   }
 
-  /// A rank by Zipf's law with exponent 1, from 0.
   std::size_t zipf(std::size_t n) {
-    auto u = static_cast<double>(random_.below(1 << 30)) / (1 << 30);
-    auto rank = std::pow(static_cast<double>(n), u) - 1;
-    return std::min(static_cast<std::size_t>(rank), n - 1);
+    return fixtures::zipf_rank(random_, n);
   }
 
 private:

@@ -25,12 +25,6 @@ using namespace std::chrono_literals;
 using fixtures::process;
 using std::chrono::steady_clock;
 
-// CAF 0.17 forgets its broker at times when a system with a middleman goes.
-extern "C" const char* __lsan_default_suppressions() {
-  return "leak:basp_broker\nleak:libcaf_io\nleak:caf::make_node_id\n"
-         "leak:std::vector<caf::behavior\n";
-}
-
 namespace {
 
 // The first nodes are never killed: their memory is watched.

@@ -1,5 +1,7 @@
 #include "workload.hpp"
 
+#include "fixtures/zipf.hpp"
+
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/hash.hpp"
 #include "galaxycache/runtime/random.hpp"
@@ -7,7 +9,6 @@
 #include <caf/event_based_actor.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <mutex>
 #include <sstream>
@@ -155,19 +156,13 @@ struct observer {
     return loaded{value_of(key), expiry};
   }
 
-  /// A rank by Zipf's law with exponent 1, from 0.
-  std::size_t zipf() {
-    auto u = static_cast<double>(random.below(1 << 30)) / (1 << 30);
-    auto rank = std::pow(static_cast<double>(keys), u) - 1;
-    return std::min(static_cast<std::size_t>(rank), keys - 1);
-  }
-
   get draw() {
     std::lock_guard guard{mutex};
     get result{galaxies[random.below(galaxies.size())], {}, false, {}};
     result.many = random.chance(0.05);
     for (std::size_t n = result.many ? 16 : 1; n > 0; --n)
-      result.keys.push_back("key" + std::to_string(zipf()));
+      result.keys.push_back(
+        "key" + std::to_string(fixtures::zipf_rank(random, keys)));
     result.options.timeout = 200ms + 1ms * random.below(4800);
     if (random.chance(0.05))
       result.options.mode = fetch_mode::no_peer_backend;
