@@ -306,7 +306,8 @@ caf::behavior asks_many(caf::event_based_actor* self, asking_pointer x) {
 
 void ask(caf::event_based_actor* self, const asking_pointer& x) {
   ++x->outstanding;
-  request(self, x->whom, get_atom_v, std::string{x->next()}, get_options{})
+  galaxycache::request(self, x->whom, get_atom_v, std::string{x->next()},
+                       get_options{})
     .then(
       [self, x](const answer& a) {
         x->take(a);
