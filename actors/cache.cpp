@@ -78,7 +78,7 @@ void cache_state::get(std::string key, const ticket& terms, reply to) {
   // The value may have come since the caller looked.
   auto& memory = cell_->memory;
   std::optional<answer> hit;
-  if (memory.visit(memory.hash_of(key), key, time(),
+  if (memory.visit(read_guard{}, memory.hash_of(key), key, time(),
                    [&](const entry& x) { hit = answer_from(x); })) {
     auto main = hit->level == hit_level::main;
     cell_->count.add(main ? counter::maincache_hits : counter::hotcache_hits);

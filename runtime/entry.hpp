@@ -4,6 +4,7 @@
 #include "galaxycache/runtime/hotness.hpp"
 #include "galaxycache/runtime/value.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -145,11 +146,7 @@ private:
   static std::uint8_t flags_of(const value& data, const traits& with) noexcept;
 
   /// Where the key begins.
-  static std::size_t key_offset(std::uint8_t flags) noexcept {
-    return sizeof(entry) + (flags & expiring ? sizeof(timing) : 0)
-           + (flags & rated ? sizeof(rating) : 0)
-           + (flags & shares ? sizeof(value) : 0);
-  }
+  static std::size_t key_offset(std::uint8_t flags) noexcept;
 
   std::size_t key_offset() const noexcept {
     return key_offset(flags_);
@@ -165,5 +162,17 @@ private:
   const value& shared() const noexcept;
   void count_hit() noexcept;
 };
+
+inline std::size_t entry::key_offset(std::uint8_t flags) noexcept {
+  static constexpr auto offsets = [] {
+    std::array<std::uint8_t, 8> result{};
+    for (std::size_t x = 0; x < result.size(); ++x)
+      result[x] = static_cast<std::uint8_t>(
+        sizeof(entry) + (x & expiring ? sizeof(timing) : 0)
+        + (x & rated ? sizeof(rating) : 0) + (x & shares ? sizeof(value) : 0));
+    return result;
+  }();
+  return offsets[flags];
+}
 
 } // namespace galaxycache

@@ -62,7 +62,7 @@ public:
             read_outcome otherwise, F&& f) const {
     auto hot = false;
     auto found
-      = at(shard_of(hash)).visit(hash, key, *time_, [&](const entry& x) {
+      = at(shard_of(hash)).visit(guard, hash, key, *time_, [&](const entry& x) {
           hot = x.is_hot();
           std::forward<F>(f)(x);
         });

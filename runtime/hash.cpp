@@ -47,7 +47,8 @@ constexpr std::array<std::uint64_t, 4> secret{0x2d358dccaa6c78a5u,
                                               0x4d5a2da51de1aa47u};
 
 std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
-  return (a * b) ^ mul_high(a, b);
+  const auto product = multiply(a, b);
+  return product.low ^ product.high;
 }
 
 } // namespace
@@ -110,9 +111,8 @@ std::uint64_t hash64(std::string_view bytes, std::uint64_t seed) noexcept {
   }
   a ^= secret[1];
   b ^= seed;
-  const auto low = a * b;
-  const auto high = mul_high(a, b);
-  return fold(low ^ secret[0] ^ size, high ^ secret[1]);
+  const auto product = multiply(a, b);
+  return fold(product.low ^ secret[0] ^ size, product.high ^ secret[1]);
 }
 
 } // namespace galaxycache

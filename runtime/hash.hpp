@@ -35,18 +35,30 @@ constexpr std::uint64_t mix64(std::uint64_t x) noexcept {
   return x ^ (x >> 31);
 }
 
-/// The upper 64 bits of the 128-bit product.
-constexpr std::uint64_t mul_high(std::uint64_t a, std::uint64_t b) noexcept {
+/// The 128 bits of a product.
+struct wide_product {
+  std::uint64_t low;
+  std::uint64_t high;
+};
+
+constexpr wide_product multiply(std::uint64_t a, std::uint64_t b) noexcept {
 #ifdef __SIZEOF_INT128__
   __extension__ using wide = unsigned __int128;
-  return static_cast<std::uint64_t>(static_cast<wide>(a) * b >> 64);
+  const auto product = static_cast<wide>(a) * b;
+  return {static_cast<std::uint64_t>(product),
+          static_cast<std::uint64_t>(product >> 64)};
 #else
   const auto a_high = a >> 32, a_low = a & 0xffffffffu;
   const auto b_high = b >> 32, b_low = b & 0xffffffffu;
   const auto middle = a_high * b_low + (a_low * b_low >> 32);
   const auto carry = (middle & 0xffffffffu) + a_low * b_high;
-  return a_high * b_high + (middle >> 32) + (carry >> 32);
+  return {a * b, a_high * b_high + (middle >> 32) + (carry >> 32)};
 #endif
+}
+
+/// The upper 64 bits of the 128-bit product.
+constexpr std::uint64_t mul_high(std::uint64_t a, std::uint64_t b) noexcept {
+  return multiply(a, b).high;
 }
 
 } // namespace galaxycache

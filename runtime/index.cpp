@@ -96,6 +96,16 @@ bool index::place(segment& s, std::uint64_t hash, entry& x) noexcept {
   return false;
 }
 
+index::location index::locate(std::uint64_t hash,
+                              std::string_view key) const noexcept {
+  location result;
+  search(hash, key,
+         [&](entry* x, bucket& where, std::size_t place, std::size_t steps) {
+           result = {x, &where, place, steps};
+         });
+  return result;
+}
+
 entry* index::put(std::uint64_t hash, entry& x) {
   if (auto at = locate(hash, x.key()); at.which)
     return at.where->places[at.place].exchange(&x, std::memory_order_acq_rel);

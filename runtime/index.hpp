@@ -43,7 +43,10 @@ public:
 
   /// The entry of a key, or null. `hash` is `hash_of(key)`.
   entry* find(std::uint64_t hash, std::string_view key) const noexcept {
-    return locate(hash, key).which;
+    entry* result = nullptr;
+    search(hash, key,
+           [&](entry* x, bucket&, std::size_t, std::size_t) { result = x; });
+    return result;
   }
 
   /// Has the processor fetch where the entry of a key may be found.
@@ -162,10 +165,14 @@ private:
     return static_cast<std::size_t>(std::countr_zero(match)) / 8;
   }
 
-  location locate(std::uint64_t hash, std::string_view key) const noexcept {
+  /// Calls `f(entry*, bucket&, place, steps)` with where a key's entry is, if
+  /// there is one.
+  template <class F>
+  [[gnu::always_inline]] void
+  search(std::uint64_t hash, std::string_view key, F f) const noexcept {
     auto* all = directory_.load(std::memory_order_acquire);
-    if (!all)
-      return {};
+    if (!all) [[unlikely]]
+      return;
     auto* buckets = all->at(hash).load(std::memory_order_acquire)->buckets();
     auto pattern = tag_of(hash) * every_tag;
     for (std::size_t step = 0; step < steps_max; ++step) {
@@ -175,13 +182,14 @@ private:
         auto place = place_of(hits);
         auto* x = here.places[place].load(std::memory_order_acquire);
         if (x && x->key() == key) [[likely]]
-          return {x, &here, place, step};
+          return f(x, here, place, step);
       }
       if (tags < one_beyond) [[likely]]
-        return {};
+        return;
     }
-    return {};
   }
+
+  location locate(std::uint64_t hash, std::string_view key) const noexcept;
 
   static std::size_t segment_bytes(std::size_t buckets) noexcept;
   static std::size_t directory_bytes(std::size_t segments) noexcept;

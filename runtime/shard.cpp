@@ -58,7 +58,7 @@ auto shard::change(F f) {
 std::optional<shard::hit> shard::find(std::string_view key,
                                       const clock& time) const {
   std::optional<hit> result;
-  visit(hash_of(key), key, time, [&](const entry& x) {
+  visit(read_guard{}, hash_of(key), key, time, [&](const entry& x) {
     result.emplace(hit{x.share(), x.expiry(),
                        x.is_hot() ? cache_kind::hot : cache_kind::main});
   });

@@ -68,12 +68,11 @@ public:
   }
 
   /// Calls `f(const entry&)` with the unexpired entry of `key`, whose hash is
-  /// given, and says whether there is one. What `f` sees is valid until it
-  /// returns.
+  /// given, and says whether there is one. What `f` sees is valid as long as
+  /// the guard.
   template <class F>
-  bool visit(std::uint64_t hash, std::string_view key, const clock& time,
-             F&& f) const {
-    read_guard guard;
+  bool visit(const read_guard&, std::uint64_t hash, std::string_view key,
+             const clock& time, F&& f) const {
     auto* found = index_.find(hash, key);
     if (!found || (found->expires() && is_over(*found, time)))
       return false;

@@ -243,7 +243,8 @@ private:
   }
 
   bool is_there(const std::string& key) const {
-    return shard_.visit(shard_.hash_of(key), key, past_, [](auto&) {});
+    return shard_.visit(read_guard{}, shard_.hash_of(key), key, past_,
+                        [](auto&) {});
   }
 
   void find() {
@@ -290,7 +291,7 @@ private:
       const auto& key = i->first;
       const auto& expected = i->second;
       auto found = shard_.visit(
-        shard_.hash_of(key), key, past_, [&](const entry& x) {
+        read_guard{}, shard_.hash_of(key), key, past_, [&](const entry& x) {
           CHECK(x.key() == key);
           CHECK(x.data().size() == expected.size);
           if (!x.data().empty())

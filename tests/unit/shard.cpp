@@ -141,20 +141,22 @@ BOOST_AUTO_TEST_CASE(who_visits_an_entry_sees_all_of_it) {
   m.put_main("main", value::copy("data"), expiry, time);
   m.offer_hot("hot", value::copy("other"), never_expires, 1, time);
   int seen = 0;
-  BOOST_TEST(m.visit(m.hash_of("main"), "main", time, [&](const entry& x) {
-    ++seen;
-    BOOST_TEST(x.key() == "main");
-    BOOST_TEST(x.data() == "data");
-    BOOST_TEST((x.expiry() == expiry));
-    BOOST_TEST(!x.is_hot());
-  }));
-  BOOST_TEST(m.visit(m.hash_of("hot"), "hot", time, [&](const entry& x) {
-    ++seen;
-    BOOST_TEST(x.data() == "other");
-    BOOST_TEST(x.is_hot());
-  }));
   BOOST_TEST(
-    !m.visit(m.hash_of("no"), "no", time, [&](const entry&) { ++seen; }));
+    m.visit(read_guard{}, m.hash_of("main"), "main", time, [&](const entry& x) {
+      ++seen;
+      BOOST_TEST(x.key() == "main");
+      BOOST_TEST(x.data() == "data");
+      BOOST_TEST((x.expiry() == expiry));
+      BOOST_TEST(!x.is_hot());
+    }));
+  BOOST_TEST(
+    m.visit(read_guard{}, m.hash_of("hot"), "hot", time, [&](const entry& x) {
+      ++seen;
+      BOOST_TEST(x.data() == "other");
+      BOOST_TEST(x.is_hot());
+    }));
+  BOOST_TEST(!m.visit(read_guard{}, m.hash_of("no"), "no", time,
+                      [&](const entry&) { ++seen; }));
   BOOST_TEST(seen == 2);
 }
 
