@@ -18,8 +18,15 @@ constexpr auto check_up_interval = std::chrono::seconds{1};
 constexpr auto sweep_interval = std::chrono::seconds{1};
 constexpr std::size_t sweep_entries_max = 1024;
 
-// Loaders are kept for reuse up to a burst of this size.
-constexpr std::size_t idle_loaders_max = 256;
+// Of each cache actor: more than these are stopped once they were idle for an
+// interval.
+constexpr std::size_t idle_loaders_max = 64;
+constexpr auto trim_interval = std::chrono::seconds{1};
+
+constexpr std::size_t idle_loads_max = 512;
+
+// A longer key's memory is not kept for the next.
+constexpr std::size_t kept_key_bytes_max = 256;
 
 } // namespace
 
@@ -158,7 +165,7 @@ void cache_state::leave(waiter& w) {
 
 cache_state::flight& cache_state::begin_flight(std::string key,
                                                const ticket& terms) {
-  auto [i, added] = flights_.try_emplace(std::move(key));
+  auto [i, added] = flights_.try_emplace(std::move(key), &nodes_);
   auto& f = i->second;
   f.key = &i->first;
   f.began = time().now();
@@ -185,18 +192,17 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
   slot.serial = ++serial_;
   slot.busy_with = &f;
   slot.leg = kind;
-  load_order order;
-  order.slot = l.slot;
-  order.serial = slot.serial;
-  order.leg = kind;
-  order.key = *f.key;
-  order.deadline = f.deadline;
-  order.gutter = f.gutter;
-  order.view = f.view;
-  if (auto& peek = galaxy().options.peek; peek && kind == leg_kind::local)
-    order.peek_previous = f.view && !f.view->remote_owner(*f.key)
-                          && l.began - galaxy().home->born < peek->warm_time;
-  send_to(self_, slot.loader, std::move(order));
+  auto what = take_load();
+  what->leg = kind;
+  what->key = *f.key;
+  what->deadline = f.deadline;
+  what->gutter = f.gutter;
+  what->view = f.view;
+  auto& peek = galaxy().options.peek;
+  what->peek_previous = peek && kind == leg_kind::local && f.view
+                        && !f.view->remote_owner(*f.key)
+                        && l.began - galaxy().home->born < peek->warm_time;
+  send_to(self_, slot.loader, load_order{l.slot, slot.serial, std::move(what)});
 }
 
 void cache_state::loader_done(landed& result) {
@@ -206,9 +212,9 @@ void cache_state::loader_done(landed& result) {
   if (!slot.busy_with || slot.serial != result.serial)
     return; // of a load that was given up
   auto& f = *slot.busy_with;
-  auto kind = slot.leg;
   free_loader(result.slot);
-  land(f, kind, result);
+  land(f, result.what->leg, *result.what);
+  keep_load(std::move(result.what));
   rearm();
 }
 
@@ -237,7 +243,7 @@ void cache_state::backend_died(const caf::error& why) {
                                 "the backend died: " + describe(why)}});
 }
 
-void cache_state::land(flight& f, leg_kind kind, landed& result) {
+void cache_state::land(flight& f, leg_kind kind, load& result) {
   auto stopped = leg_of(f, kind).stopped;
   leg_of(f, kind) = {};
   galaxy().loads.leave();
@@ -263,7 +269,7 @@ void cache_state::land(flight& f, leg_kind kind, landed& result) {
   close_if_done(f);
 }
 
-void cache_state::land_value(flight& f, leg_kind kind, landed& result) {
+void cache_state::land_value(flight& f, leg_kind kind, load& result) {
   auto& content = result.outcome.content();
   answer x;
   x.data = std::move(content.data);
@@ -391,13 +397,20 @@ void cache_state::check_up(flight& f) {
 
 // -- loaders ------------------------------------------------------------------
 
+std::uint32_t cache_state::take_slot() {
+  for (auto* stack : {&idle_loaders_, &empty_slots_})
+    if (!stack->empty()) {
+      auto slot = stack->back();
+      stack->pop_back();
+      fewest_idle_ = std::min(fewest_idle_, idle_loaders_.size());
+      return slot;
+    }
+  loaders_.emplace_back();
+  return static_cast<std::uint32_t>(loaders_.size() - 1);
+}
+
 std::uint32_t cache_state::take_loader() {
-  if (idle_loaders_.empty()) {
-    idle_loaders_.push_back(static_cast<std::uint32_t>(loaders_.size()));
-    loaders_.emplace_back();
-  }
-  auto slot = idle_loaders_.back();
-  idle_loaders_.pop_back();
+  auto slot = take_slot();
   if (!loaders_[slot].loader) {
     auto handle = galaxy().home->system.spawn<caf::hidden>(
       loader, loader_config{config_.galaxy, caf::actor_cast<cache_actor>(self_),
@@ -417,9 +430,47 @@ std::uint32_t cache_state::take_loader() {
 void cache_state::free_loader(std::uint32_t slot) {
   auto& l = loaders_[slot];
   l.busy_with = nullptr;
-  if (l.loader && idle_loaders_.size() >= idle_loaders_max)
-    caf::anon_send_exit(std::exchange(l.loader, {}), caf::exit_reason::kill);
+  if (!l.loader)
+    return empty_slots_.push_back(slot);
   idle_loaders_.push_back(slot);
+  if (idle_loaders_.size() > idle_loaders_max && !trim_.armed()) {
+    fewest_idle_ = 0;
+    wheel_->arm(trim_, time().now() + trim_interval);
+  }
+}
+
+/// Stops those that the last interval could have done without.
+void cache_state::trim_loaders() {
+  auto n = std::max(fewest_idle_, idle_loaders_max) - idle_loaders_max;
+  // The first were used least recently.
+  auto end = idle_loaders_.begin() + static_cast<std::ptrdiff_t>(n);
+  for (auto i = idle_loaders_.begin(); i != end; ++i) {
+    caf::anon_send_exit(std::exchange(loaders_[*i].loader, {}),
+                        caf::exit_reason::kill);
+    empty_slots_.push_back(*i);
+  }
+  idle_loaders_.erase(idle_loaders_.begin(), end);
+  fewest_idle_ = idle_loaders_.size();
+  if (fewest_idle_ > idle_loaders_max)
+    wheel_->arm(trim_, time().now() + trim_interval);
+}
+
+std::shared_ptr<load> cache_state::take_load() {
+  if (idle_loads_.empty())
+    return std::make_shared<load>();
+  auto result = std::move(idle_loads_.back());
+  idle_loads_.pop_back();
+  return result;
+}
+
+void cache_state::keep_load(std::shared_ptr<load> x) {
+  if (idle_loads_.size() >= idle_loads_max
+      || x->key.capacity() > kept_key_bytes_max)
+    return;
+  x->view.reset();
+  x->outcome = {};
+  x->owner = {};
+  idle_loads_.push_back(std::move(x));
 }
 
 // -- time ---------------------------------------------------------------------
@@ -437,6 +488,9 @@ void cache_state::tick() {
         break;
       case alarm::sweep:
         sweep();
+        break;
+      case alarm::trim:
+        trim_loaders();
         break;
     }
   }

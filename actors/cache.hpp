@@ -4,9 +4,11 @@
 #include "galaxycache/actors/reply.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/recycler.hpp"
 #include "galaxycache/runtime/timer_wheel.hpp"
 
 #include <list>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -47,7 +49,7 @@ private:
 
   struct flight;
 
-  enum class alarm { waiter, flight, sweep };
+  enum class alarm { waiter, flight, sweep, trim };
 
   /// What the timer wheel holds: `kind` tells which it is.
   struct timed : timer_wheel::timer {
@@ -71,7 +73,7 @@ private:
     /// Whether the get may wait for a peer.
     bool takes_peers;
     flight* in = nullptr;
-    std::list<waiter>::iterator self;
+    std::pmr::list<waiter>::iterator self;
   };
 
   struct leg {
@@ -86,13 +88,15 @@ private:
   };
 
   struct flight : timed {
-    flight() : timed(alarm::flight) {
+    explicit flight(std::pmr::memory_resource* nodes)
+      : timed(alarm::flight),
+        waiters(nodes) {
       // nop
     }
 
     /// The key; it lives in the index.
     const std::string* key = nullptr;
-    std::list<waiter> waiters;
+    std::pmr::list<waiter> waiters;
     leg peer;
     leg local;
     mono_time began{};
@@ -114,6 +118,9 @@ private:
       return x == y;
     }
   };
+
+  using flight_table
+    = std::pmr::unordered_map<std::string, flight, key_hash, key_equal>;
 
   /// A loader and what it is busy with; `serial` tells its loads apart.
   struct loader_slot {
@@ -138,8 +145,8 @@ private:
   void loader_done(landed& result);
   void loader_died(std::uint32_t slot, const caf::error& why);
   void backend_died(const caf::error& why);
-  void land(flight& f, leg_kind kind, landed& result);
-  void land_value(flight& f, leg_kind kind, landed& result);
+  void land(flight& f, leg_kind kind, load& result);
+  void land_value(flight& f, leg_kind kind, load& result);
   void land_failure(flight& f, leg_kind kind, const failure& why);
   bool deserves_patience(flight& f);
   void answer_all(flight& f, const answer& x, counter served);
@@ -150,8 +157,12 @@ private:
 
   // -- loaders ----------------------------------------------------------------
 
+  std::uint32_t take_slot();
   std::uint32_t take_loader();
   void free_loader(std::uint32_t slot);
+  void trim_loaders();
+  std::shared_ptr<load> take_load();
+  void keep_load(std::shared_ptr<load> x);
 
   // -- time -------------------------------------------------------------------
 
@@ -181,9 +192,14 @@ private:
   wake_up wake_;
   timed sweep_{alarm::sweep};
   mono_time sweep_at_{}; // when it is armed for
-  std::unordered_map<std::string, flight, key_hash, key_equal> flights_;
+  recycler nodes_;       // of flights and waiters, which it outlives
+  flight_table flights_{&nodes_};
   std::vector<loader_slot> loaders_;
-  std::vector<std::uint32_t> idle_loaders_;
+  std::vector<std::uint32_t> idle_loaders_; // used least recently first
+  std::vector<std::uint32_t> empty_slots_;  // have no loader
+  std::size_t fewest_idle_ = 0;             // since loaders were trimmed
+  timed trim_{alarm::trim};
+  std::vector<std::shared_ptr<load>> idle_loads_;
   std::uint64_t serial_ = 0;
   monitors monitors_;
 };

@@ -179,7 +179,10 @@ galaxy_core::galaxy_core(std::shared_ptr<universe_core> home, std::string name,
 }
 
 value galaxy_core::owner_of(std::string_view key) const {
-  auto view = home->view.get();
+  return owner_in(home->view.get().get(), key);
+}
+
+value galaxy_core::owner_in(const ring_view* view, std::string_view key) const {
   auto owner = view ? view->owner_id(key) : value{};
   return owner.empty() ? home->self_id : owner;
 }

@@ -175,6 +175,9 @@ public:
   /// The id of the universe that owns a key now: this one if nobody does.
   value owner_of(std::string_view key) const;
 
+  /// The same as a view of the ring has it, or without any.
+  value owner_in(const ring_view* view, std::string_view key) const;
+
   /// Counts a get and answers it if that needs no cache actor: from memory, or
   /// *not found* for a peek, or with an error for a key that is too long.
   std::optional<std::variant<answer, failure>>

@@ -20,14 +20,14 @@ class backend_job : public worker_pool::job {
 public:
   /// Takes a place in the queue that the caller has entered.
   backend_job(std::shared_ptr<gate> queue, const backend::pooled& source,
-              const loader_actor& to, const load_order& order,
+              const loader_actor& to, std::uint64_t serial, std::string key,
               std::stop_token stop)
     : queue_(std::move(queue)),
       load_(source.load),
       to_(caf::actor_cast<caf::weak_actor_ptr>(to)),
-      key_(order.key),
+      key_(std::move(key)),
       context_{std::move(stop)} {
-    done_.serial = order.serial;
+    done_.serial = serial;
   }
 
   ~backend_job() override {
@@ -74,11 +74,11 @@ loader_actor::behavior_type loader_state::start(loader_actor::pointer self,
   return {
     [this](load_order& order) { take(std::move(order)); },
     [this](stop_atom, std::uint64_t serial) {
-      if (busy_ && serial == order_.serial)
+      if (load_ && serial == serial_)
         stop_.request_stop();
     },
     [this](work_done& done) {
-      if (busy_ && done.serial == order_.serial)
+      if (load_ && done.serial == serial_)
         backend_done(std::move(done.outcome));
     },
   };
@@ -89,19 +89,19 @@ mono_time loader_state::now() const {
 }
 
 void loader_state::take(load_order order) {
-  order_ = std::move(order);
-  busy_ = true;
+  slot_ = order.slot;
+  serial_ = order.serial;
+  load_ = std::move(order.what);
   asked_again_ = false;
-  if (order_.leg == leg_kind::local) {
-    stop_ = std::stop_source{};
-    if (order_.peek_previous)
+  if (load_->leg == leg_kind::local) {
+    if (load_->peek_previous)
       peek_previous_owner();
     else
       call_backend();
     return;
   }
-  if (auto* owner = order_.view->remote_owner(order_.key))
-    ask_owner(*owner, order_.view->owner_id(order_.key));
+  if (auto* owner = load_->view->remote_owner(load_->key))
+    ask_owner(*owner, load_->view->owner_id(load_->key));
   else
     finish(failure{errc::peer_failed, "nobody else owns the key"},
            hit_level::miss);
@@ -112,22 +112,22 @@ void loader_state::take(load_order order) {
 void loader_state::ask_owner(const peer_actor& owner, const value& owner_id) {
   asked_id_ = owner_id;
   auto start = now();
-  auto share = (order_.deadline - start) / attempt_share;
+  auto share = (load_->deadline - start) / attempt_share;
   auto patience = std::clamp<std::chrono::nanoseconds>(
     share, std::chrono::nanoseconds{0}, attempt_max);
   fetch wanted;
   wanted.galaxy = config_.galaxy->wire_name;
-  wanted.key = order_.key;
+  wanted.key = load_->key;
   wanted.deadline = start + patience;
   request(self_, owner, std::move(wanted))
     .then(
-      [this, serial = order_.serial](load_result& outcome) {
-        if (busy_ && serial == order_.serial)
+      [this, serial = serial_](load_result& outcome) {
+        if (load_ && serial == serial_)
           owner_answered(std::move(outcome));
       },
-      [this, serial = order_.serial](caf::error& why) {
+      [this, serial = serial_](caf::error& why) {
         // The peer actor is gone: the ring has removed it.
-        if (busy_ && serial == order_.serial)
+        if (load_ && serial == serial_)
           owner_answered(failure{errc::unavailable, describe(why)});
       });
 }
@@ -146,10 +146,10 @@ void loader_state::owner_answered(load_result outcome) {
     asked_again_ = true;
     // Another ring may have another owner, who may do better.
     auto current = config_.galaxy->home->view.get();
-    if (current && current != order_.view) {
-      order_.view = std::move(current);
-      auto* owner = order_.view->remote_owner(order_.key);
-      auto id = order_.view->owner_id(order_.key);
+    if (current && current != load_->view) {
+      load_->view = std::move(current);
+      auto* owner = load_->view->remote_owner(load_->key);
+      auto id = load_->view->owner_id(load_->key);
       if (owner && id != asked_id_)
         return ask_owner(*owner, id);
     }
@@ -161,21 +161,21 @@ void loader_state::owner_answered(load_result outcome) {
 
 void loader_state::peek_previous_owner() {
   auto& galaxy = *config_.galaxy;
-  auto* previous = order_.view->previous_owner(order_.key);
+  auto* previous = load_->view->previous_owner(load_->key);
   if (previous == nullptr)
     return call_backend();
-  auto& cell = galaxy.cell_of(order_.key);
+  auto& cell = galaxy.cell_of(load_->key);
   cell.count.add(counter::coalesced_peer_peeks);
   fetch wanted;
   wanted.galaxy = galaxy.wire_name;
-  wanted.key = order_.key;
+  wanted.key = load_->key;
   wanted.mode = fetch_mode::peek;
   auto start = now();
   wanted.deadline = start
                     + std::min<std::chrono::nanoseconds>(
-                      galaxy.options.peek->timeout, order_.deadline - start);
-  auto done = [this, &cell, serial = order_.serial](load_result outcome) {
-    if (!busy_ || serial != order_.serial)
+                      galaxy.options.peek->timeout, load_->deadline - start);
+  auto done = [this, &cell, serial = serial_](load_result outcome) {
+    if (!load_ || serial != serial_)
       return;
     if (auto why = too_large(outcome))
       outcome = *why;
@@ -202,8 +202,9 @@ void loader_state::peek_previous_owner() {
 void loader_state::call_backend() {
   auto& galaxy = *config_.galaxy;
   if (auto* inlined = std::get_if<backend::inlined>(&galaxy.source.how())) {
-    load_context context{stop_.get_token()};
-    backend_done(run_backend(inlined->load, order_.key, context));
+    // Nobody can ask it to stop: this actor does nothing else meanwhile.
+    load_context context{std::stop_token{}};
+    backend_done(run_backend(inlined->load, load_->key, context));
     return;
   }
   if (auto* pooled = std::get_if<backend::pooled>(&galaxy.source.how())) {
@@ -212,8 +213,9 @@ void loader_state::call_backend() {
       return finish(failure{errc::overloaded, std::to_string(queue->limit())
                                                 + " loads wait for a worker"},
                     hit_level::miss);
-    auto job = std::make_unique<backend_job>(queue, *pooled, self_, order_,
-                                             stop_.get_token());
+    stop_ = std::stop_source{};
+    auto job = std::make_unique<backend_job>(queue, *pooled, self_, serial_,
+                                             load_->key, stop_.get_token());
     if (galaxy.workers->submit(std::move(job)))
       return;
     auto draining = galaxy.home->phase != life::serving;
@@ -223,16 +225,16 @@ void loader_state::call_backend() {
     return;
   }
   if (GALAXYCACHE_PLANTED(load_twice))
-    post(std::get<backend_actor>(galaxy.source.how()), load_atom_v, order_.key);
+    post(std::get<backend_actor>(galaxy.source.how()), load_atom_v, load_->key);
   request(self_, std::get<backend_actor>(galaxy.source.how()), load_atom_v,
-          order_.key)
+          load_->key)
     .then(
-      [this, serial = order_.serial](loaded& content) {
-        if (busy_ && serial == order_.serial)
+      [this, serial = serial_](loaded& content) {
+        if (load_ && serial == serial_)
           backend_done(std::move(content));
       },
-      [this, serial = order_.serial](caf::error& why) {
-        if (!busy_ || serial != order_.serial)
+      [this, serial = serial_](caf::error& why) {
+        if (!load_ || serial != serial_)
           return;
         if (code_of(why) == errc::not_found)
           backend_done(errc::not_found);
@@ -270,24 +272,25 @@ loader_state::too_large(const load_result& outcome) const {
 void loader_state::limit_lifetime(loaded& content, const ttl_cap& cap) {
   auto wall = config_.galaxy->home->time->wall_now();
   content.expiry = cap.apply(content.expiry, wall, random_);
-  if (order_.gutter)
+  if (load_->gutter)
     content.expiry = ttl_cap{gutter_ttl_max, {}}.apply(content.expiry, wall,
                                                        random_);
 }
 
+/// Whose the key is that was loaded here: mostly this process's. If the ring
+/// had another owner, that one may have left it since.
+value loader_state::owner_of_loaded() const {
+  auto& galaxy = *config_.galaxy;
+  auto owner = galaxy.owner_in(load_->view.get(), load_->key);
+  return owner == galaxy.home->self_id ? owner : galaxy.owner_of(load_->key);
+}
+
 void loader_state::finish(load_result outcome, hit_level level) {
-  busy_ = false;
-  landed result;
-  result.slot = order_.slot;
-  result.serial = order_.serial;
-  result.outcome = std::move(outcome);
-  result.level = level;
-  result.owner = level == hit_level::peer
-                   ? asked_id_
-                   : config_.galaxy->owner_of(order_.key);
-  order_.view.reset();
+  load_->outcome = std::move(outcome);
+  load_->level = level;
+  load_->owner = level == hit_level::peer ? asked_id_ : owner_of_loaded();
   stop_ = std::stop_source{std::nostopstate};
-  send_to(self_, config_.cache, std::move(result));
+  send_to(self_, config_.cache, landed{slot_, serial_, std::move(load_)});
 }
 
 loader_actor::behavior_type

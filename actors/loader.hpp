@@ -39,14 +39,17 @@ private:
   void finish(load_result outcome, hit_level level);
   std::optional<failure> too_large(const load_result& outcome) const;
   void limit_lifetime(loaded& content, const ttl_cap& cap);
+  value owner_of_loaded() const;
   mono_time now() const;
 
   loader_actor::pointer self_ = nullptr;
   loader_config config_;
   random_source random_{0};
-  load_order order_; // of the load in progress; slot 0, serial 0 before any
-  bool busy_ = false;
-  std::stop_source stop_{std::nostopstate}; // of the local leg
+  // Of the load in progress; which the cache told apart by slot and serial.
+  std::uint32_t slot_ = 0;
+  std::uint64_t serial_ = 0;
+  std::shared_ptr<load> load_;              // null when idle
+  std::stop_source stop_{std::nostopstate}; // of a function on a worker
   bool asked_again_ = false;
   value asked_id_; // the owner being asked
 };

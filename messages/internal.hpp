@@ -74,11 +74,10 @@ enum class leg_kind : std::uint8_t {
   local,
 };
 
-/// Sends a loader on its way.
-struct load_order {
-  /// Which of the cache's loaders this is, and which of its loads.
-  std::uint32_t slot = 0;
-  std::uint64_t serial = 0;
+/// What a loader is to do, and then what came of it. It goes to the loader and
+/// comes back: whoever has it may change it. (A message with as much inside
+/// would be too large for the lists that glibc keeps without locks.)
+struct load {
   leg_kind leg = leg_kind::local;
   std::string key;
   mono_time deadline{};
@@ -87,15 +86,25 @@ struct load_order {
   bool peek_previous = false;
   /// The ring as it was when the flight began.
   std::shared_ptr<const ring_view> view;
-};
 
-/// What came of a load.
-struct landed {
-  std::uint32_t slot = 0;
-  std::uint64_t serial = 0;
   load_result outcome;
   hit_level level = hit_level::miss;
   value owner;
+};
+
+/// Sends a loader on its way.
+struct load_order {
+  /// Which of the cache's loaders this is, and which of its loads.
+  std::uint32_t slot = 0;
+  std::uint64_t serial = 0;
+  std::shared_ptr<load> what;
+};
+
+/// The load is over.
+struct landed {
+  std::uint32_t slot = 0;
+  std::uint64_t serial = 0;
+  std::shared_ptr<load> what;
 };
 
 /// A value to get from a peer.

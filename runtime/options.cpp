@@ -10,8 +10,14 @@ namespace {
 // More cache actors than this wait for cores, not for each other.
 constexpr std::size_t shards_max = 1024;
 
-// With smaller shards, capacity that one lacks lies idle in another.
-constexpr std::size_t shard_bytes_min = 1 << 20;
+// A cache actor for each core, but for what would make smaller shards than
+// this: capacity that one lacks lies idle in another.
+constexpr std::size_t small_shard_bytes = 1 << 20;
+
+// Some more, so that cores seldom wait for each other's, where shards are large
+// enough for the largest values that anybody caches.
+constexpr std::size_t shards_per_core = 4;
+constexpr std::size_t large_shard_bytes = 64 << 20;
 
 // No sum of two and of a time of the monotonic clock overflows.
 constexpr std::chrono::nanoseconds wait_max = std::chrono::hours{24 * 365};
@@ -69,9 +75,14 @@ std::optional<std::string> validate_galaxy_name(std::string_view name) {
 }
 
 std::size_t default_shards(std::size_t capacity_bytes, std::size_t cores) {
-  auto by_cores = std::bit_ceil(std::max<std::size_t>(cores, 1));
-  auto by_bytes = std::max<std::size_t>(capacity_bytes / shard_bytes_min, 1);
-  return std::min({by_cores, std::bit_floor(by_bytes), shards_max});
+  auto wanted = std::bit_ceil(std::max<std::size_t>(cores, 1));
+  auto most = [&](std::size_t shard_bytes) {
+    return std::bit_floor(
+      std::max<std::size_t>(capacity_bytes / shard_bytes, 1));
+  };
+  auto enough = std::min(wanted, most(small_shard_bytes));
+  auto better = std::min(shards_per_core * wanted, most(large_shard_bytes));
+  return std::min(std::max(enough, better), shards_max);
 }
 
 } // namespace galaxycache

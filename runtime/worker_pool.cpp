@@ -30,25 +30,42 @@ struct worker_pool::shared_state {
   std::deque<std::unique_ptr<job>> queue;
   std::vector<std::thread> threads;
   std::size_t idle = 0;
+  std::size_t waking = 0; // of the idle ones
   std::size_t alive = 0;
   std::size_t running = 0; // jobs, which take as long as they like
   std::size_t delivering = 0;
   bool stopped = false;
   bool abandoned = false;
 
+  /// Unlocks, and wakes a worker if there is a job for it. One at a time:
+  /// whoever wakes calls this, too, and meanwhile others may have done what
+  /// there was, without a switch of threads for every job.
+  void unlock_and_wake(std::unique_lock<std::mutex>& guard) {
+    auto needed = !queue.empty() && idle > 0 && waking == 0;
+    if (needed)
+      ++waking;
+    guard.unlock();
+    if (needed)
+      work_added.notify_one();
+  }
+
   void work() {
     employer = this;
     std::unique_lock guard{mutex};
     for (;;) {
-      ++idle;
-      work_added.wait(guard, [this] { return stopped || !queue.empty(); });
-      --idle;
+      while (!stopped && queue.empty()) {
+        ++idle;
+        work_added.wait(guard);
+        --idle;
+        if (waking > 0)
+          --waking;
+      }
       if (stopped)
         break;
       auto next = std::move(queue.front());
       queue.pop_front();
       ++running;
-      guard.unlock();
+      unlock_and_wake(guard);
       running_here = true;
       next->run();
       running_here = false;
@@ -59,11 +76,13 @@ struct worker_pool::shared_state {
         guard.unlock();
         delivering_here = true;
         next->deliver();
+        next.reset();
         delivering_here = false;
         guard.lock();
         --delivering;
         if (stopped)
           worker_left.notify_all(); // stop() may be called by a delivery
+        continue;
       }
       guard.unlock();
       next.reset();
@@ -102,8 +121,7 @@ bool worker_pool::submit(std::unique_ptr<job> work) {
       }
     }
   }
-  guard.unlock();
-  s.work_added.notify_one();
+  s.unlock_and_wake(guard);
   return true;
 }
 

@@ -88,21 +88,25 @@ BOOST_AUTO_TEST_CASE(a_galaxys_name_is_printable_and_not_too_long) {
   BOOST_TEST(validate_galaxy_name(std::string(1, '\0')).has_value());
 }
 
-BOOST_AUTO_TEST_CASE(there_are_as_many_shards_as_cores_if_memory_allows) {
+BOOST_AUTO_TEST_CASE(there_are_some_shards_per_core_if_memory_allows) {
   constexpr std::size_t mib = 1 << 20;
   constexpr auto plenty = std::size_t{1} << 40;
-  BOOST_TEST(default_shards(plenty, 1) == 1u);
-  BOOST_TEST(default_shards(plenty, 2) == 2u);
-  BOOST_TEST(default_shards(plenty, 3) == 4u);
-  BOOST_TEST(default_shards(plenty, 64) == 64u);
+  BOOST_TEST(default_shards(plenty, 1) == 4u);
+  BOOST_TEST(default_shards(plenty, 2) == 8u);
+  BOOST_TEST(default_shards(plenty, 3) == 16u);
+  BOOST_TEST(default_shards(plenty, 64) == 256u);
   BOOST_TEST(default_shards(plenty, 100'000) == 1024u);
   // Unknown: as std::thread::hardware_concurrency may say.
-  BOOST_TEST(default_shards(plenty, 0) == 1u);
+  BOOST_TEST(default_shards(plenty, 0) == 4u);
+  // One for each core, but for small ones; more only if they are large.
+  BOOST_TEST(default_shards(128 * mib, 2) == 2u);
+  BOOST_TEST(default_shards(256 * mib - 1, 2) == 2u);
+  BOOST_TEST(default_shards(256 * mib, 2) == 4u);
   BOOST_TEST(default_shards(0, 64) == 1u);
   BOOST_TEST(default_shards(2 * mib - 1, 64) == 1u);
   BOOST_TEST(default_shards(2 * mib, 64) == 2u);
   BOOST_TEST(default_shards(7 * mib, 64) == 4u);
-  BOOST_TEST(default_shards(std::numeric_limits<std::size_t>::max(), 8) == 8u);
+  BOOST_TEST(default_shards(std::numeric_limits<std::size_t>::max(), 8) == 32u);
 }
 
 BOOST_AUTO_TEST_CASE(the_default_number_of_shards_is_a_valid_option) {
