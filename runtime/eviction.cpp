@@ -80,6 +80,10 @@ public:
     all_.remove(next, weight_(next));
   }
 
+  void forget_past() override {
+    // nop
+  }
+
   void clear(const std::function<void(entry&)>& f) override {
     all_.clear(f);
   }
@@ -177,11 +181,15 @@ public:
     queues_[which].remove(next, weight_(next));
   }
 
+  void forget_past() override {
+    for (auto* each : {&left_small_, &left_main_, &removed_from_main_})
+      each->clear();
+  }
+
   void clear(const std::function<void(entry&)>& f) override {
     for (auto& q : queues_)
       q.clear(f);
-    for (auto* each : {&left_small_, &left_main_, &removed_from_main_})
-      each->clear();
+    forget_past();
     small_share_ = small_share_at_first;
   }
 

@@ -37,6 +37,9 @@ public:
   /// That one has to leave now: it is not linked any more.
   virtual void evict(entry& next, std::uint64_t hash) = 0;
 
+  /// Forgets who left, which costs nothing in memory then.
+  virtual void forget_past() = 0;
+
   /// Forgets everything, and calls `f` with each entry it had.
   virtual void clear(const std::function<void(entry&)>& f) = 0;
 

@@ -140,7 +140,7 @@ bool shard::put(std::string_view key, const value& data,
     tidy(0);
   entry* added = nullptr;
   entry* old = nullptr;
-  if (entry::cost_of(key, data, with) <= settings_.capacity_bytes
+  if (has_room_for(entry::cost_of(key, data, with))
       && unlinked_.bytes() <= retired_max()) {
     added = entry::make(key, data, with);
     try {
@@ -173,6 +173,13 @@ bool shard::put(std::string_view key, const value& data,
   return stays;
 }
 
+/// Whether an entry could stay if all others left. The table keeps its size as
+/// long as it is not empty.
+bool shard::has_room_for(std::size_t cost) const {
+  auto table = index_.size() == 0 ? 0 : index_.bytes();
+  return cost + table <= settings_.capacity_bytes;
+}
+
 /// Returns whether `newest` stays, if there is one.
 bool shard::make_room(const entry* newest, const clock& time) {
   auto limit
@@ -184,8 +191,13 @@ bool shard::make_room(const entry* newest, const clock& time) {
     auto dead = out && expired(out->expiry(), time.wall_now());
     if (!dead)
       out = next_to_leave();
-    if (!out)
-      break;
+    if (!out || (out == newest && index_.size() == 1)) {
+      // Rather than the last entry, what is known of those that left.
+      for (auto* order : {main_.get(), hot_.get()})
+        order->forget_past();
+      if (!out || total_bytes() <= limit)
+        break;
+    }
     stays = stays && out != newest;
     leave(*out, dead, time.now());
   }

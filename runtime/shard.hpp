@@ -137,6 +137,7 @@ private:
   std::size_t retired_max() const;
   bool put(std::string_view key, const value& data, const entry::traits& with,
            const clock& time);
+  bool has_room_for(std::size_t cost) const;
   bool make_room(const entry* newest, const clock& time);
   entry* next_to_leave();
   void leave(entry& x, bool dead, mono_time now);

@@ -352,6 +352,37 @@ BOOST_AUTO_TEST_CASE(an_entry_that_leaves_no_room_for_the_table_does_not_fit) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(the_smallest_shards_go_on_caching) {
+  const manual_clock time;
+  for (std::size_t size : {1u, 50u, 300u, 900u}) {
+    // Room for one entry and its table, and no byte more.
+    memory m{settings_of(weight("0000", size) + table_of(1))};
+    for (int i = 0; i < 1'000; ++i) {
+      const auto key = std::to_string(1'000 + i);
+      BOOST_REQUIRE(m.put_main(key, data_of(size), never_expires, time));
+      BOOST_REQUIRE(m.find(key, time).has_value());
+      BOOST_REQUIRE(total_in(m) == weight(key, size) + table_of(1));
+    }
+    BOOST_TEST(m.stats().main.evictions == 999u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_value_that_cannot_stay_drives_nobody_out) {
+  const manual_clock time;
+  constexpr std::size_t capacity = 1 << 20;
+  memory m{settings_of(capacity)};
+  for (int i = 0; i < 5'000; ++i)
+    m.put_main(std::to_string(i), data_of(10), never_expires, time);
+  const auto before = m.stats().main.entries;
+  BOOST_TEST(before == 5'000u);
+  // It is no larger than the shard, but the table is there, too.
+  const auto size = capacity - m.stats().overhead_bytes;
+  BOOST_REQUIRE(weight("large", size) <= capacity);
+  BOOST_TEST(!m.put_main("large", data_of(size), never_expires, time));
+  BOOST_TEST(m.stats().main.entries == before);
+  BOOST_TEST(m.stats().main.evictions == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_byte_and_64_mib_go_together) {
   const manual_clock time;
   memory m{settings_of(100 << 20)};
