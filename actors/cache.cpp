@@ -23,7 +23,7 @@ constexpr std::size_t sweep_entries_max = 1024;
 constexpr std::size_t idle_loaders_max = 64;
 constexpr auto trim_interval = std::chrono::seconds{1};
 
-constexpr std::size_t idle_loads_max = 512;
+constexpr std::size_t idle_loads_max = 128;
 
 // A longer key's memory is not kept for the next.
 constexpr std::size_t kept_key_bytes_max = 256;
@@ -186,7 +186,12 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
                         {errc::overloaded, limit + " keys are being loaded"});
   }
   auto& l = leg_of(f, kind);
-  l.slot = take_loader();
+  try {
+    l.slot = take_loader();
+  } catch (...) {
+    galaxy().loads.leave(); // the destructor does not see this leg
+    throw;
+  }
   l.began = time().now();
   auto& slot = loaders_[l.slot];
   slot.serial = ++serial_;
@@ -212,8 +217,9 @@ void cache_state::loader_done(landed& result) {
   if (!slot.busy_with || slot.serial != result.serial)
     return; // of a load that was given up
   auto& f = *slot.busy_with;
+  auto kind = slot.leg;
   free_loader(result.slot);
-  land(f, result.what->leg, *result.what);
+  land(f, kind, *result.what);
   keep_load(std::move(result.what));
   rearm();
 }

@@ -197,7 +197,7 @@ private:
   std::vector<loader_slot> loaders_;
   std::vector<std::uint32_t> idle_loaders_; // used least recently first
   std::vector<std::uint32_t> empty_slots_;  // have no loader
-  std::size_t fewest_idle_ = 0;             // since loaders were trimmed
+  std::size_t fewest_idle_ = 0;             // of an interval of trimming
   timed trim_{alarm::trim};
   std::vector<std::shared_ptr<load>> idle_loads_;
   std::uint64_t serial_ = 0;

@@ -133,8 +133,9 @@ galaxy_memory make_memory(std::size_t capacity_bytes,
                           const galaxy_options& options, std::uint64_t seed,
                           std::shared_ptr<const clock> time) {
   auto cores = std::thread::hardware_concurrency();
-  auto count = options.shards != 0 ? options.shards
-                                   : default_shards(capacity_bytes, cores);
+  auto count = options.shards != 0
+                 ? options.shards
+                 : default_shards(options, capacity_bytes, cores);
   shard::settings each;
   each.capacity_bytes = capacity_bytes / count;
   each.hot_ratio = options.hot_ratio;

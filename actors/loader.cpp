@@ -74,8 +74,10 @@ loader_actor::behavior_type loader_state::start(loader_actor::pointer self,
   return {
     [this](load_order& order) { take(std::move(order)); },
     [this](stop_atom, std::uint64_t serial) {
-      if (load_ && serial == serial_)
-        stop_.request_stop();
+      if (!load_ || serial != serial_)
+        return;
+      stopped_ = true;
+      stop_.request_stop();
     },
     [this](work_done& done) {
       if (load_ && done.serial == serial_)
@@ -93,6 +95,7 @@ void loader_state::take(load_order order) {
   serial_ = order.serial;
   load_ = std::move(order.what);
   asked_again_ = false;
+  stopped_ = false;
   if (load_->leg == leg_kind::local) {
     if (load_->peek_previous)
       peek_previous_owner();
@@ -199,11 +202,19 @@ void loader_state::peek_previous_owner() {
           [done](caf::error& why) { done(failure_of(why)); });
 }
 
+/// Tells a backend when nobody waits any more.
+std::stop_token loader_state::token() {
+  stop_ = std::stop_source{};
+  if (stopped_)
+    stop_.request_stop();
+  return stop_.get_token();
+}
+
 void loader_state::call_backend() {
   auto& galaxy = *config_.galaxy;
   if (auto* inlined = std::get_if<backend::inlined>(&galaxy.source.how())) {
-    // Nobody can ask it to stop: this actor does nothing else meanwhile.
-    load_context context{std::stop_token{}};
+    // Nobody can ask it to stop, unless they already have.
+    load_context context{stopped_ ? token() : std::stop_token{}};
     backend_done(run_backend(inlined->load, load_->key, context));
     return;
   }
@@ -213,9 +224,8 @@ void loader_state::call_backend() {
       return finish(failure{errc::overloaded, std::to_string(queue->limit())
                                                 + " loads wait for a worker"},
                     hit_level::miss);
-    stop_ = std::stop_source{};
     auto job = std::make_unique<backend_job>(queue, *pooled, self_, serial_,
-                                             load_->key, stop_.get_token());
+                                             load_->key, token());
     if (galaxy.workers->submit(std::move(job)))
       return;
     auto draining = galaxy.home->phase != life::serving;

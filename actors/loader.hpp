@@ -34,6 +34,7 @@ private:
   void ask_owner(const peer_actor& owner, const value& owner_id);
   void owner_answered(load_result outcome);
   void peek_previous_owner();
+  std::stop_token token();
   void call_backend();
   void backend_done(load_result outcome);
   void finish(load_result outcome, hit_level level);
@@ -49,7 +50,8 @@ private:
   std::uint32_t slot_ = 0;
   std::uint64_t serial_ = 0;
   std::shared_ptr<load> load_;              // null when idle
-  std::stop_source stop_{std::nostopstate}; // of a function on a worker
+  bool stopped_ = false;                    // nobody waits any more
+  std::stop_source stop_{std::nostopstate}; // of a backend function
   bool asked_again_ = false;
   value asked_id_; // the owner being asked
 };

@@ -76,7 +76,8 @@ enum class leg_kind : std::uint8_t {
 
 /// What a loader is to do, and then what came of it. It goes to the loader and
 /// comes back: whoever has it may change it. (A message with as much inside
-/// would be too large for the lists that glibc keeps without locks.)
+/// would be larger than what glibc frees without a lock in a thread that did
+/// not allocate it.)
 struct load {
   leg_kind leg = leg_kind::local;
   std::string key;

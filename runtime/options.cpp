@@ -14,10 +14,11 @@ constexpr std::size_t shards_max = 1024;
 // this: capacity that one lacks lies idle in another.
 constexpr std::size_t small_shard_bytes = 1 << 20;
 
-// Some more, so that cores seldom wait for each other's, where shards are large
-// enough for the largest values that anybody caches.
+// Some more, so that cores seldom wait for each other's cache actors, where a
+// shard still has room for several of the largest values and many waiters.
 constexpr std::size_t shards_per_core = 4;
-constexpr std::size_t large_shard_bytes = 64 << 20;
+constexpr std::size_t large_values_per_shard = 4;
+constexpr std::size_t waiters_per_shard = 4096;
 
 // No sum of two and of a time of the monotonic clock overflows.
 constexpr std::chrono::nanoseconds wait_max = std::chrono::hours{24 * 365};
@@ -74,14 +75,21 @@ std::optional<std::string> validate_galaxy_name(std::string_view name) {
   return std::nullopt;
 }
 
-std::size_t default_shards(std::size_t capacity_bytes, std::size_t cores) {
-  auto wanted = std::bit_ceil(std::max<std::size_t>(cores, 1));
-  auto most = [&](std::size_t shard_bytes) {
-    return std::bit_floor(
-      std::max<std::size_t>(capacity_bytes / shard_bytes, 1));
+std::size_t default_shards(const galaxy_options& options,
+                           std::size_t capacity_bytes, std::size_t cores) {
+  auto power_of_two = [](std::size_t x) {
+    return std::bit_floor(std::max<std::size_t>(x, 1));
   };
-  auto enough = std::min(wanted, most(small_shard_bytes));
-  auto better = std::min(shards_per_core * wanted, most(large_shard_bytes));
+  auto wanted = std::bit_ceil(std::max<std::size_t>(cores, 1));
+  auto enough = std::min(wanted,
+                         power_of_two(capacity_bytes / small_shard_bytes));
+  auto large_values = capacity_bytes
+                      / std::max<std::size_t>(options.value_bytes_max,
+                                              small_shard_bytes);
+  auto better
+    = std::min({shards_per_core * wanted,
+                power_of_two(large_values / large_values_per_shard),
+                power_of_two(options.waiters_max / waiters_per_shard)});
   return std::min(std::max(enough, better), shards_max);
 }
 

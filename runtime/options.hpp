@@ -99,6 +99,7 @@ constexpr std::size_t part_of_shard(std::size_t total,
 }
 
 /// How many shards a galaxy of this capacity gets by default.
-std::size_t default_shards(std::size_t capacity_bytes, std::size_t cores);
+std::size_t default_shards(const galaxy_options& options,
+                           std::size_t capacity_bytes, std::size_t cores);
 
 } // namespace galaxycache

@@ -1,19 +1,26 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <thread>
 
 namespace galaxycache {
 
-/// A lock for a few instructions: who waits for it does not sleep.
+/// A lock for a few instructions: nobody has to be woken after it.
 class spin_lock {
 public:
   void lock() noexcept {
-    for (int tries = 0; taken_.test_and_set(std::memory_order_acquire); ++tries)
-      if (tries % spins == spins - 1)
-        std::this_thread::yield(); // whoever has it may not be running
+    for (int tries = 0; taken_.test_and_set(std::memory_order_acquire);) {
+      while (tries < spins && taken_.test(std::memory_order_relaxed))
+        ++tries;
+      if (tries < spins)
+        continue;
+      // Whoever has it is not running, and may be of less importance.
+      std::this_thread::sleep_for(std::chrono::microseconds{50});
+      tries = 0;
+    }
   }
 
   void unlock() noexcept {
@@ -21,7 +28,7 @@ public:
   }
 
 private:
-  static constexpr int spins = 64;
+  static constexpr int spins = 1000;
 
   std::atomic_flag taken_;
 };

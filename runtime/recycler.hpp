@@ -15,7 +15,7 @@ public:
   /// Larger blocks come from the allocator, and return to it.
   static constexpr std::size_t block_bytes_max = 512;
   /// Of each size.
-  static constexpr std::size_t blocks_kept_max = 512;
+  static constexpr std::size_t blocks_kept_max = 128;
 
   recycler() = default;
 

@@ -37,9 +37,9 @@ struct worker_pool::shared_state {
   bool stopped = false;
   bool abandoned = false;
 
-  /// Unlocks, and wakes a worker if there is a job for it. One at a time:
-  /// whoever wakes calls this, too, and meanwhile others may have done what
-  /// there was, without a switch of threads for every job.
+  /// Unlocks, and wakes a worker if there is a job for it. One at a time: it
+  /// wakes the next if there is still a job after its own. Meanwhile others may
+  /// have done what there was, without a switch of threads for every job.
   void unlock_and_wake(std::unique_lock<std::mutex>& guard) {
     auto needed = !queue.empty() && idle > 0 && waking == 0;
     if (needed)

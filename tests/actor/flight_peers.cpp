@@ -485,6 +485,38 @@ BOOST_AUTO_TEST_CASE(a_young_owner_peeks_at_who_owned_the_key_before) {
   BOOST_TEST(all.stats().coalesced_peer_peeks == 4u);
 }
 
+BOOST_AUTO_TEST_CASE(a_backend_hears_that_all_left_while_the_owner_peeked) {
+  galaxy_options options;
+  options.peek = peek_options{};
+  for (auto kind : {backend_kind::function, backend_kind::in_place}) {
+    std::atomic<int> calls{0};
+    std::atomic<bool> told{false};
+    const auto time = std::make_shared<manual_clock>();
+    const auto run = [&](std::string_view, const load_context& context) {
+      told = context.stop.stop_requested();
+      ++calls;
+      return load_result{value::take("late")};
+    };
+    flight_rig rig{kind == backend_kind::function ? backend::function(run)
+                                                  : backend::in_place(run),
+                   options, 1 << 20, time};
+    scripted_peer peer{rig.system};
+    peer->react([](auto, auto&) { return errc::not_found; });
+    const auto view = make_view({{"self", 1}, {"peer", 1, peer.handle()}});
+    rig.core->view.set(view);
+    peer.hold();
+    rig.ask(key_owned_by(*view, "self"), {fetch_mode::regular, 100ms});
+    eventually([&] { return peer->held() == 1; });
+    time->advance(100ms);
+    rig.await_answers();
+    BOOST_TEST(rig.book->codes()[errc::deadline_exceeded] == 1u);
+    peer.release();
+    eventually([&] { return calls == 1; });
+    BOOST_TEST(told.load());
+    rig.await_rest();
+  }
+}
+
 BOOST_AUTO_TEST_CASE(
   a_peer_actor_gone_from_the_start_gives_way_to_the_backend) {
   two_members all;

@@ -95,7 +95,7 @@ growth put_all(const settings& cfg, std::size_t value_bytes) {
   const auto capacity = capacity_for(cfg, value_bytes);
   const auto shards = cfg.shards != 0
                         ? cfg.shards
-                        : default_shards(capacity,
+                        : default_shards({}, capacity,
                                          std::thread::hardware_concurrency());
   shard::settings each;
   each.capacity_bytes = capacity / shards;

@@ -91,29 +91,43 @@ BOOST_AUTO_TEST_CASE(a_galaxys_name_is_printable_and_not_too_long) {
 BOOST_AUTO_TEST_CASE(there_are_some_shards_per_core_if_memory_allows) {
   constexpr std::size_t mib = 1 << 20;
   constexpr auto plenty = std::size_t{1} << 40;
-  BOOST_TEST(default_shards(plenty, 1) == 4u);
-  BOOST_TEST(default_shards(plenty, 2) == 8u);
-  BOOST_TEST(default_shards(plenty, 3) == 16u);
-  BOOST_TEST(default_shards(plenty, 64) == 256u);
-  BOOST_TEST(default_shards(plenty, 100'000) == 1024u);
+  const auto shards = [](std::size_t capacity, std::size_t cores) {
+    return default_shards({}, capacity, cores);
+  };
+  BOOST_TEST(shards(plenty, 1) == 4u);
+  BOOST_TEST(shards(plenty, 2) == 8u);
+  BOOST_TEST(shards(plenty, 3) == 16u);
+  BOOST_TEST(shards(plenty, 64) == 256u);
+  BOOST_TEST(shards(plenty, 100'000) == 1024u);
   // Unknown: as std::thread::hardware_concurrency may say.
-  BOOST_TEST(default_shards(plenty, 0) == 4u);
-  // One for each core, but for small ones; more only if they are large.
-  BOOST_TEST(default_shards(128 * mib, 2) == 2u);
-  BOOST_TEST(default_shards(256 * mib - 1, 2) == 2u);
-  BOOST_TEST(default_shards(256 * mib, 2) == 4u);
-  BOOST_TEST(default_shards(0, 64) == 1u);
-  BOOST_TEST(default_shards(2 * mib - 1, 64) == 1u);
-  BOOST_TEST(default_shards(2 * mib, 64) == 2u);
-  BOOST_TEST(default_shards(7 * mib, 64) == 4u);
-  BOOST_TEST(default_shards(std::numeric_limits<std::size_t>::max(), 8) == 32u);
+  BOOST_TEST(shards(plenty, 0) == 4u);
+  // More than one for each core only if they are large, as values may be.
+  BOOST_TEST(shards(1024 * mib - 1, 2) == 2u);
+  BOOST_TEST(shards(1024 * mib, 2) == 4u);
+  galaxy_options small;
+  small.value_bytes_max = 4 * mib;
+  BOOST_TEST(default_shards(small, 64 * mib - 1, 2) == 2u);
+  BOOST_TEST(default_shards(small, 64 * mib, 2) == 4u);
+  small.value_bytes_max = 1;
+  BOOST_TEST(default_shards(small, 16 * mib, 2) == 4u);
+  // Or if gets may wait in them.
+  small.waiters_max = 10'000;
+  BOOST_TEST(default_shards(small, plenty, 1) == 2u);
+  small.waiters_max = 1;
+  BOOST_TEST(default_shards(small, plenty, 1) == 1u);
+  BOOST_TEST(default_shards(small, plenty, 8) == 8u);
+  BOOST_TEST(shards(0, 64) == 1u);
+  BOOST_TEST(shards(2 * mib - 1, 64) == 1u);
+  BOOST_TEST(shards(2 * mib, 64) == 2u);
+  BOOST_TEST(shards(7 * mib, 64) == 4u);
+  BOOST_TEST(shards(std::numeric_limits<std::size_t>::max(), 8) == 32u);
 }
 
 BOOST_AUTO_TEST_CASE(the_default_number_of_shards_is_a_valid_option) {
   for (std::size_t cores : {0u, 1u, 7u, 4096u})
     for (std::size_t capacity : {0u, 1u << 20, 1u << 31}) {
       galaxy_options x;
-      x.shards = default_shards(capacity, cores);
+      x.shards = default_shards(x, capacity, cores);
       BOOST_TEST(x.shards >= 1u);
       BOOST_TEST(!validate(x));
     }

@@ -305,6 +305,28 @@ BOOST_AUTO_TEST_CASE(no_delivery_is_under_way_once_a_pool_has_stopped) {
   BOOST_TEST(seen.destroyed.wait());
 }
 
+BOOST_AUTO_TEST_CASE(a_burst_wakes_all_who_are_idle) {
+  constexpr int workers = 8;
+  for (int round = 0; round < 100; ++round) {
+    fates seen;
+    pool p{workers};
+    tally here;
+    tally released;
+    // Twice: the threads start for the first, and are idle then.
+    for (int burst = 1; burst <= 2; ++burst) {
+      for (int i = 0; i < workers; ++i)
+        p.submit(make_job(seen, [&] {
+          here.add();
+          released.wait(burst);
+        }));
+      // All at once: none of them returns before.
+      BOOST_REQUIRE(here.wait(burst * workers));
+      released.add();
+      BOOST_REQUIRE(seen.destroyed.wait(burst * workers));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_job_may_end_its_own_pool) {
   for (bool while_delivering : {false, true}) {
     fates seen;
