@@ -10,6 +10,14 @@
 #  include <unistd.h>
 #endif
 
+#if defined(__SANITIZE_THREAD__)
+#  define GALAXYCACHE_THREAD_SANITIZER
+#elif defined(__has_feature) // as clang says it
+#  if __has_feature(thread_sanitizer)
+#    define GALAXYCACHE_THREAD_SANITIZER
+#  endif
+#endif
+
 namespace galaxycache {
 
 namespace detail {
@@ -81,7 +89,7 @@ reader_slot* take_slot() {
 }
 
 void full_fence() noexcept {
-#ifdef __SANITIZE_THREAD__
+#ifdef GALAXYCACHE_THREAD_SANITIZER
   // It does not know fences; on the machines it runs on, this is one.
   static constinit thread_local std::atomic<int> any{0};
   any.exchange(0, std::memory_order_seq_cst);
