@@ -146,7 +146,7 @@ public:
       return load(owner, key);
     ++remote_gets;
     auto& here = nodes_[node];
-    if (here.memory->visit(here.memory->hash_of(key), key, time_,
+    if (here.memory->visit(read_guard{}, here.memory->hash_of(key), key, time_,
                            [](const entry&) {})) {
       ++local;
       if (number == flash_key)
@@ -178,7 +178,8 @@ private:
   /// The owner answers.
   void load(std::size_t owner, const std::string& key) {
     auto& memory = *nodes_[owner].memory;
-    if (memory.visit(memory.hash_of(key), key, time_, [](const entry&) {}))
+    if (memory.visit(read_guard{}, memory.hash_of(key), key, time_,
+                     [](const entry&) {}))
       return;
     ++loads;
     memory.put_main(key, content_, never_expires, time_);

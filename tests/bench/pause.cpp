@@ -180,7 +180,7 @@ nlohmann::ordered_json measure(const config& cfg) {
       const key k{random.below(std::max<std::uint64_t>(n, 1))};
       const auto hash = memory.hash_of(k);
       own.time([&] {
-        memory.visit(hash, k, *time,
+        memory.visit(read_guard{}, hash, k, *time,
                      [&](const entry& x) { bytes_read += x.data().size(); });
       });
     }
