@@ -55,7 +55,8 @@ void universe_state::drain(std::chrono::nanoseconds grace) {
 void universe_state::look_whether_drained() {
   auto& home = *config_.home;
   auto busy = false;
-  for (auto& [name, galaxy] : *home.galaxies.get()) {
+  auto galaxies = home.galaxies.get();
+  for (auto& [name, galaxy] : *galaxies) {
     auto stats = galaxy->stats();
     busy = busy || stats.flights > 0 || stats.waiters > 0;
   }
@@ -69,7 +70,8 @@ void universe_state::look_whether_drained() {
 void universe_state::stop() {
   auto& home = *config_.home;
   home.phase = life::down;
-  for (auto& [name, galaxy] : *home.galaxies.get())
+  auto galaxies = home.galaxies.get();
+  for (auto& [name, galaxy] : *galaxies)
     send_to(self_, galaxy->supervisor, stop_atom_v);
   if (config_.where)
     config_.way->unlisten(config_.server, *config_.where);

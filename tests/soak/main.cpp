@@ -17,7 +17,9 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
-#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 using namespace galaxycache;
 using namespace galaxycache::soak;
@@ -30,9 +32,11 @@ namespace {
 // The first nodes are never killed: their memory is watched.
 constexpr std::size_t never_killed = 2;
 
-// Memory is compared with what it was after this long, by when every cache is
-// full.
+// Memory is watched from then on: by then every cache is full. It comes and
+// goes with what is being loaded, so it is looked at often, and what it mostly
+// was early is compared with what it mostly was later.
 constexpr auto warm_up = 10min;
+constexpr std::size_t looks_min = 20;
 
 struct settings {
   double minutes = 1;
@@ -41,6 +45,12 @@ struct settings {
   double gets = 200;        // a second at each node
   double pause_seconds = 5; // between faults, on average
 };
+
+std::size_t median(std::span<std::size_t> all) {
+  const auto middle = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
+  std::ranges::nth_element(all, middle);
+  return *middle;
+}
 
 std::string in_mib(std::size_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
@@ -87,7 +97,7 @@ private:
     bool left_out = false; // of the others' rings
     steady_clock::time_point since;
     std::size_t bytes = 0; // allocated and not freed, when last looked at
-    std::optional<std::size_t> warm_bytes;
+    std::vector<std::size_t> looks; // the same since it was warm
     tally last;
   };
 
@@ -203,8 +213,8 @@ private:
       auto& n = nodes_[i];
       n.last = tally_from(n.program->ask("tally"));
       n.bytes = std::stoul(n.program->ask("memory"));
-      if (!n.warm_bytes && steady_clock::now() - n.since >= warm_up)
-        n.warm_bytes = n.bytes;
+      if (steady_clock::now() - n.since >= warm_up)
+        n.looks.push_back(n.bytes);
     }
   }
 
@@ -261,11 +271,15 @@ private:
       wrong.push_back(all.first_violation);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       auto& n = nodes_[i];
-      if (n.warm_bytes) {
-        std::cout << name_of(i) << ": " << in_mib(*n.warm_bytes)
-                  << " in use after ten minutes, " << in_mib(n.bytes)
-                  << " at the end\n";
-        if (n.bytes > *n.warm_bytes + *n.warm_bytes / 4)
+      if (n.looks.size() >= looks_min) {
+        const std::span looks{n.looks};
+        const auto half = looks.size() / 2;
+        const auto early = median(looks.first(half));
+        const auto late = median(looks.subspan(half));
+        std::cout << name_of(i) << ": " << in_mib(early)
+                  << " in use in the first half, " << in_mib(late)
+                  << " in the second\n";
+        if (late > early + early / 4)
           wrong.push_back(name_of(i) + " has grown");
       }
       if (auto status = n.program->leave(); status != 0)
