@@ -34,7 +34,7 @@ struct cache_config {
 /// in progress, so that two universes that each believe the other to own a key
 /// never wait for each other. Whichever leg lands first with a value answers
 /// everybody.
-class cache_state {
+class cache_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.cache";
 

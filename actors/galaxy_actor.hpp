@@ -30,7 +30,7 @@ cache_actor spawn_cache(const std::shared_ptr<galaxy_core>& galaxy,
 /// Supervises the cache actors of one key space: one that crashes is replaced,
 /// its memory emptied; its replies have answered themselves. Also answers the
 /// messages of actors that know nothing of our classes.
-class galaxy_state {
+class galaxy_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.galaxy";
 

@@ -19,7 +19,7 @@ struct loader_config {
 /// Takes one load through its course. On the peer leg: the owner, and once
 /// more the owner on a newer view of the ring if the first was removed or went
 /// down. On the local leg: the previous owner's cache, then the backend.
-class loader_state {
+class loader_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.loader";
 

@@ -125,7 +125,7 @@ count_attempt(const std::shared_ptr<network::state>& net) {
 
 /// Carries frames both ways, in order, unless an end is frozen or the network
 /// has faults.
-struct link_state {
+struct link_state : actor_state {
   static inline const char* name = "galaxycache.link";
 
   /// What is under way in one direction, by when it is due.
@@ -274,7 +274,7 @@ struct home_coming {
   }
 };
 
-struct traveller_state {
+struct traveller_state : actor_state {
   static inline const char* name = "galaxycache.traveller";
 
   monitors ends;
@@ -285,6 +285,7 @@ struct traveller_state {
 /// with the answer.
 void traveller(caf::stateful_actor<traveller_state>* self, server_actor server,
                std::shared_ptr<home_coming> home) {
+  state_of(self).destroy_with(self);
   state_of(self).home = std::move(home);
   state_of(self).ends.watch(self, server,
                             [self](const caf::error&) { self->quit(); });

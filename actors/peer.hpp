@@ -30,7 +30,7 @@ struct peer_config {
 /// Owns the connection to one remote server: connects, greets, keeps asking
 /// whether it is alive, and sends it fetches in batches. A fetch is answered
 /// at its deadline at the latest, or as soon as the peer is known to be down.
-class peer_link_state {
+class peer_link_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.peer";
 

@@ -29,7 +29,7 @@ struct ring_config {
 
 /// Keeps the members of the ring, a peer actor for each remote one, and
 /// publishes who owns what whenever that changes.
-class ring_state {
+class ring_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.ring";
 

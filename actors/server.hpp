@@ -22,7 +22,7 @@ struct server_config {
 
 /// Answers peers. What memory holds goes back at once, the rest as it is
 /// loaded; what is ready at the same time leaves in the same frame.
-class server_state {
+class server_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.server";
 

@@ -26,7 +26,7 @@ struct universe_config {
 
 /// Ends a universe in order: peers are told, loads in progress get time, then
 /// everything stops.
-class universe_state {
+class universe_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.universe";
 

@@ -19,19 +19,23 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <memory>
 #include <utility>
 
 namespace galaxycache {
 
 /// The state of a stateful actor.
-template <class Self>
-auto& state_of(Self* self) {
 #if GALAXYCACHE_CAF_1
+template <class Self>
+auto state_of(Self* self) -> decltype((self->state())) {
   return self->state();
-#else
-  return self->state;
-#endif
 }
+#else
+template <class Self>
+auto state_of(Self* self) -> decltype((self->state)) {
+  return self->state;
+}
+#endif
 
 /// Sends a message that expects no answer.
 template <class Self, class Handle, class... Ts>
@@ -84,6 +88,44 @@ auto delegate(Self* self, const Handle& to, Ts&&... xs) {
 #endif
 }
 
+/// Base of an actor's state. CAF 0.17 forgets to destroy the state of an actor
+/// that waits to run when its system goes; with this it does not.
+class actor_state {
+public:
+#if GALAXYCACHE_CAF_1
+  template <class Self>
+  void destroy_with(Self*) {
+    // nop
+  }
+#else
+  actor_state() = default;
+
+  actor_state(const actor_state&) = delete;
+  actor_state& operator=(const actor_state&) = delete;
+
+  ~actor_state() {
+    if (destroyed_)
+      *destroyed_ = true;
+  }
+
+  /// Called once, when the actor starts; `harden` does.
+  template <class Self>
+  void destroy_with(Self* self) {
+    // An actor keeps what is attached for longer than its state.
+    auto destroyed = std::make_unique<bool>(false);
+    destroyed_ = destroyed.get();
+    self->attach_functor(
+      [self, destroyed = std::move(destroyed)](const caf::error&) {
+        if (!*destroyed)
+          self->on_exit();
+      });
+  }
+
+private:
+  bool* destroyed_ = nullptr;
+#endif
+};
+
 CAF_PUSH_DEPRECATED_WARNING
 
 /// Gives a long-lived actor its manners: messages it does not know are
@@ -91,6 +133,8 @@ CAF_PUSH_DEPRECATED_WARNING
 /// ends it with the error that `on_crash` makes of it.
 template <class Self, class OnCrash>
 void harden(Self* self, OnCrash on_crash) {
+  if constexpr (requires { state_of(self).destroy_with(self); })
+    state_of(self).destroy_with(self);
   self->set_default_handler(caf::drop);
   self->set_error_handler([](caf::error&) {});
   self->set_exception_handler(
