@@ -1,10 +1,11 @@
 #include "galaxycache/actors/caf_transport.hpp"
 
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/caf/connections.hpp"
 #include "galaxycache/runtime/caf/handshake.hpp"
 #include "galaxycache/runtime/caf/startup.hpp"
 #include "galaxycache/runtime/caf/system_end.hpp"
-#include "galaxycache/runtime/port_probe.hpp"
+#include "galaxycache/runtime/tcp.hpp"
 #include "galaxycache/runtime/worker_pool.hpp"
 
 #include <caf/defaults.hpp>
@@ -15,6 +16,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -22,11 +24,11 @@ namespace galaxycache {
 
 namespace {
 
-// A probe on a healthy network takes two round trips.
-constexpr auto probe_patience = std::chrono::seconds{1};
+// On a healthy network it takes two round trips until a node says something.
+constexpr auto line_patience = std::chrono::seconds{1};
 
-// Dead addresses that may be probed at once without holding up live ones.
-constexpr std::size_t probe_threads = 16;
+// Dead addresses that may be tried at once without holding up live ones.
+constexpr std::size_t line_threads = 16;
 
 // For the handshake of CAF, after which ours begins.
 constexpr auto connect_patience = std::chrono::seconds{3};
@@ -36,30 +38,36 @@ constexpr auto connect_patience = std::chrono::seconds{3};
 constexpr auto port_patience = std::chrono::milliseconds{200};
 constexpr auto port_pause = std::chrono::milliseconds{5};
 
+std::variant<tcp_socket, failure> listen_in_time(const uri& where) {
+  auto until = std::chrono::steady_clock::now() + port_patience;
+  for (;;) {
+    auto result = listen_at(where.host, where.port);
+    auto* why = std::get_if<failure>(&result);
+    if (!why || why->code != errc::address_in_use
+        || std::chrono::steady_clock::now() >= until)
+      return result;
+    std::this_thread::sleep_for(port_pause);
+  }
+}
+
 void report(const peer_actor& peer, std::uint64_t attempt, failure why) {
   post(peer, connection{attempt, {}, std::move(why)});
 }
 
 /// Lives for one connection attempt, at most `connect_patience`. Not hidden:
-/// CAF 0.17 never gets to the end of its destruction if its middleman connects
-/// meanwhile (what it asks its broker then, the broker keeps), so the system
-/// has to wait for this actor; and if it waits no more, nobody is dialled.
-///
-/// The connection that found the port lasts until CAF has one of its own: CAF
-/// knows connections by the numbers of their files, and forgets one that has
-/// ended a moment after its number is free. If the next has got the number by
-/// then, that is forgotten instead: it stays open, and nobody hears what is
-/// said there.
-void dial(caf::event_based_actor* self, caf::io::middleman_actor middleman,
-          peer_actor peer, std::uint64_t attempt, open_port found,
-          std::uint16_t port) {
+/// CAF 0.17 never gets to the end of its destruction if it connects meanwhile
+/// (what is asked of its broker then, the broker keeps), so the system has to
+/// wait for this actor; and if it waits no more, nobody is dialled.
+void dial(caf::event_based_actor* self, peer_actor peer, std::uint64_t attempt,
+          caf::io::scribe_ptr line, std::uint16_t port) {
   if (is_ending(self->system()))
     return report(peer, attempt, {errc::unavailable, "the system goes"});
-  request_within(self, middleman, caf::timespan{connect_patience},
-                 caf::connect_atom_v, found.address, port)
+  request_within(self, basp_broker_of(self->system()),
+                 caf::timespan{connect_patience}, caf::connect_atom_v,
+                 std::move(line), port)
     .then(
-      [=, line = found.connection](caf::node_id&, caf::strong_actor_ptr& server,
-                                   std::set<std::string>&) {
+      [=](caf::node_id&, caf::strong_actor_ptr& server,
+          std::set<std::string>&) {
         if (!server)
           return report(peer, attempt,
                         {errc::incompatible_peer, "no server is published"});
@@ -77,26 +85,26 @@ struct order {
   uri where;
 };
 
-/// The latest attempt of each peer whose address is being probed or waits for
-/// that. A peer that gives attempts up sooner than a probe does has only its
+/// The latest attempt of each peer whose address is being tried or waits for
+/// that. A peer that gives attempts up sooner than a try does has only its
 /// latest one here, so what waits is bounded and one peer takes one thread.
 /// Thread-safe.
 class order_book {
 public:
-  /// Books an attempt; says whether a probe must be begun for it.
+  /// Books an attempt; says whether a try must be begun for it.
   bool put(caf::actor_id peer, order x) {
     std::lock_guard guard{mutex_};
     return orders_.insert_or_assign(peer, std::move(x)).second;
   }
 
-  /// What is to be probed now for this peer. An empty order stays to say that
-  /// a probe is under way.
+  /// What is to be tried now for this peer. An empty order stays to say that
+  /// a try is under way.
   order take(caf::actor_id peer) {
     std::lock_guard guard{mutex_};
     return std::exchange(orders_.at(peer), std::nullopt).value();
   }
 
-  /// A probe is over; says whether another must follow.
+  /// A try is over; says whether another must follow.
   bool close(caf::actor_id peer) {
     std::lock_guard guard{mutex_};
     auto i = orders_.find(peer);
@@ -116,12 +124,14 @@ private:
   std::map<caf::actor_id, std::optional<order>> orders_;
 };
 
-class probe_job : public worker_pool::job {
+class line_job : public worker_pool::job {
 public:
-  probe_job(caf::actor_system& system, worker_pool& pool,
-            std::shared_ptr<order_book> book, const peer_actor& peer)
+  line_job(caf::actor_system& system, worker_pool& pool,
+           std::shared_ptr<descriptor_cycle> numbers,
+           std::shared_ptr<order_book> book, const peer_actor& peer)
     : system_(system),
       pool_(pool),
+      numbers_(std::move(numbers)),
       book_(std::move(book)),
       id_(peer.id()),
       peer_(caf::actor_cast<caf::weak_actor_ptr>(peer)) {
@@ -130,8 +140,8 @@ public:
 
   void run() override {
     order_ = book_->take(id_);
-    found_ = probe_port(order_.where.host, order_.where.port, probe_patience,
-                        caf_handshake());
+    line_ = connect_to(order_.where.host, order_.where.port, line_patience,
+                       caf_handshake());
   }
 
   void deliver() override {
@@ -140,24 +150,27 @@ public:
       return book_->forget(id_);
     auto again = book_->close(id_);
     auto peer = caf::actor_cast<peer_actor>(strong);
-    if (auto* why = std::get_if<failure>(&found_))
+    if (auto* why = std::get_if<failure>(&line_))
       report(peer, order_.attempt, std::move(*why));
     else
-      system_.spawn(dial, system_.middleman().actor_handle(), peer,
-                    order_.attempt, std::get<open_port>(found_),
+      system_.spawn(dial, peer, order_.attempt,
+                    make_line(system_, numbers_->renew(std::move(
+                                         std::get<tcp_socket>(line_)))),
                     order_.where.port);
     if (again)
-      pool_.submit(std::make_unique<probe_job>(system_, pool_, book_, peer));
+      pool_.submit(
+        std::make_unique<line_job>(system_, pool_, numbers_, book_, peer));
   }
 
 private:
   caf::actor_system& system_;
   worker_pool& pool_;
+  std::shared_ptr<descriptor_cycle> numbers_;
   std::shared_ptr<order_book> book_;
   caf::actor_id id_;
   caf::weak_actor_ptr peer_;
   order order_;
-  std::variant<open_port, failure> found_;
+  std::variant<tcp_socket, failure> line_;
 };
 
 class caf_transport : public transport {
@@ -165,7 +178,7 @@ public:
   caf_transport(caf::actor_system& system, std::shared_ptr<const log> lines)
     : system_(system),
       lines_(std::move(lines)),
-      probes_(probe_threads) {
+      tries_(line_threads) {
     // nop
   }
 
@@ -178,28 +191,19 @@ public:
     if (!system_.has_middleman())
       return no_middleman();
     warn_of_no_heartbeats();
-    auto until = std::chrono::steady_clock::now() + port_patience;
-    for (;;) {
-      // Connections of an earlier run of ours that linger in TIME_WAIT do not
-      // keep us from its port; one who listens there does.
-      constexpr auto reuse_address = true;
-      auto port = system_.middleman().publish(server, where.port,
-                                              where.host.c_str(),
-                                              reuse_address);
-      if (port)
-        return uri{where.scheme, where.host, *port};
-      auto why = why_not_listen(where.host, where.port);
-      if (why.code == errc::invalid_argument)
-        return failure{why.code, "cannot listen on " + to_string(where) + ": "
-                                   + why.reason};
-      if (std::chrono::steady_clock::now() >= until)
-        return failure{errc::address_in_use,
-                       "cannot listen on " + to_string(where) + ": "
-                         + (why.reason.empty() ? describe(port.error())
-                                               : why.reason)
-                         + "; choose another port, or 0 for any"};
-      std::this_thread::sleep_for(port_pause);
-    }
+    auto listening = listen_in_time(where);
+    if (auto* why = std::get_if<failure>(&listening))
+      return failure{why->code, "cannot listen on " + to_string(where) + ": "
+                                  + why->reason
+                                  + (why->code == errc::address_in_use
+                                       ? "; choose another port, or 0 for any"
+                                       : "")};
+    auto& door = std::get<tcp_socket>(listening);
+    auto port = local_port(door);
+    publish_at(system_, std::move(door), port,
+               caf::actor_cast<caf::strong_actor_ptr>(server),
+               system_.message_types(server), numbers_);
+    return uri{where.scheme, where.host, port};
   }
 
   void unlisten(const server_actor& server, const uri& where) override {
@@ -213,13 +217,13 @@ public:
       return report(peer, attempt, no_middleman());
     warn_of_no_heartbeats();
     if (orders_->put(peer.id(), {attempt, where}))
-      probes_.submit(
-        std::make_unique<probe_job>(system_, probes_, orders_, peer));
+      tries_.submit(
+        std::make_unique<line_job>(system_, tries_, numbers_, orders_, peer));
   }
 
   /// The system goes: nobody may be dialled any more.
   void end() {
-    probes_.stop(std::chrono::nanoseconds{0});
+    tries_.stop(std::chrono::nanoseconds{0});
   }
 
 private:
@@ -245,9 +249,11 @@ private:
   caf::actor_system& system_;
   std::shared_ptr<const log> lines_;
   std::atomic<bool> warned_{false};
-  // Shared with probes that are abandoned.
+  std::shared_ptr<descriptor_cycle> numbers_
+    = std::make_shared<descriptor_cycle>(std::random_device{}());
+  // Shared with tries that are abandoned.
   std::shared_ptr<order_book> orders_ = std::make_shared<order_book>();
-  worker_pool probes_;
+  worker_pool tries_;
 };
 
 } // namespace

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "galaxycache/runtime/port_probe.hpp"
+#include "galaxycache/runtime/tcp.hpp"
 
 namespace galaxycache {
 
