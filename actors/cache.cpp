@@ -124,8 +124,11 @@ void cache_state::join(flight& f, const ticket& terms, reply to) {
   if (!takes_peers || !remote) {
     if (GALAXYCACHE_PLANTED(waits_for_peer_phase) && f.peer.active())
       return rearm();
-    if (!f.local.active())
+    if (!f.local.active()) {
+      // Who asks may not know that the key is ours.
+      f.gutter = terms.gutter && remote;
       start_leg(f, leg_kind::local);
+    }
   } else if (!f.peer.active() && !f.local.active()) {
     start_leg(f, leg_kind::peer);
   }
@@ -170,7 +173,6 @@ cache_state::flight& cache_state::begin_flight(std::string key,
   f.key = &i->first;
   f.began = time().now();
   f.deadline = terms.deadline;
-  f.gutter = terms.gutter;
   f.view = galaxy().home->view.get();
   wheel_->arm(f, f.began + check_up_interval);
   cell_->flights.store(flights_.size(), std::memory_order_relaxed);
@@ -204,6 +206,7 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
   what->gutter = f.gutter;
   what->view = f.view;
   auto& peek = galaxy().options.peek;
+  what->here = stand_in::none;
   what->peek_previous = peek && kind == leg_kind::local && f.view
                         && !f.view->remote_owner(*f.key)
                         && l.began - galaxy().home->born < peek->warm_time;
@@ -260,7 +263,7 @@ void cache_state::land(flight& f, leg_kind kind, load& result) {
     // does by now.
     if (stopped && !f.waiters.empty())
       return start_leg(f, kind);
-    return land_failure(f, kind, result.outcome.error());
+    return land_failure(f, kind, result.outcome.error(), result.here);
   }
   if (GALAXYCACHE_PLANTED(cached_absence) && kind == leg_kind::local)
     cell_->memory.put_main(*f.key, value{}, never_expires, time());
@@ -288,7 +291,8 @@ void cache_state::land_value(flight& f, leg_kind kind, load& result) {
   if (kind == leg_kind::peer) {
     count.add(counter::coalesced_peer_loads);
     served = counter::peer_loads;
-    if (fresh
+    auto lasting = !result.gutter || GALAXYCACHE_PLANTED(promoted_gutter);
+    if (fresh && lasting
         && cell_->memory.offer_hot(*f.key, x.data, x.expiry, f.waiters.size(),
                                    time()))
       count.add(counter::promotions);
@@ -305,25 +309,36 @@ void cache_state::land_value(flight& f, leg_kind kind, load& result) {
   answer_all(f, x, served);
 }
 
-void cache_state::land_failure(flight& f, leg_kind kind, const failure& why) {
+void cache_state::land_failure(flight& f, leg_kind kind, const failure& why,
+                               stand_in here) {
   auto& count = cell_->count;
-  if (kind == leg_kind::peer) {
-    auto no_fault = why.code == errc::draining
-                    || why.code == errc::unknown_galaxy
-                    || why.code == errc::overloaded;
-    if (!no_fault)
-      count.add(counter::peer_load_errors);
-    if (GALAXYCACHE_PLANTED(no_fallback))
-      return fail_all(f, why);
-    if (why.code == errc::deadline_exceeded && deserves_patience(f))
-      return start_leg(f, leg_kind::peer);
-    if (!f.local.active() && !f.waiters.empty())
-      return start_leg(f, leg_kind::local);
-    return close_if_done(f);
+  if (kind == leg_kind::local) {
+    if (why.code != errc::overloaded)
+      count.add(counter::backend_load_errors);
+    return fail_all(f, why);
   }
-  if (why.code != errc::overloaded)
-    count.add(counter::backend_load_errors);
-  fail_all(f, why);
+  auto no_fault = why.code == errc::draining || why.code == errc::unknown_galaxy
+                  || why.code == errc::overloaded;
+  if (!no_fault)
+    count.add(counter::peer_load_errors);
+  if (GALAXYCACHE_PLANTED(no_fallback))
+    return fail_all(f, why);
+  if (why.code == errc::deadline_exceeded && deserves_patience(f))
+    return start_leg(f, leg_kind::peer);
+  if (f.local.active() || f.waiters.empty())
+    return close_if_done(f);
+  // A peer that does not have the galaxy never will load for it.
+  auto for_good = here == stand_in::owner || why.code == errc::unknown_galaxy;
+  if (!for_good)
+    f.gutter = true;
+  if (!for_good && here == stand_in::none
+      && !galaxy().fallbacks.try_take(time().now())) {
+    count.add(counter::fallbacks_refused);
+    return fail_all(f, {errc::overloaded,
+                        "too many loads for peers that cannot be asked: "
+                          + why.reason});
+  }
+  start_leg(f, leg_kind::local);
 }
 
 /// The owner was given up because the get that began the flight had little
@@ -335,7 +350,8 @@ bool cache_state::deserves_patience(flight& f) {
     if (w.takes_peers)
       latest = std::max(latest, w.deadline);
   auto had = f.deadline - f.began;
-  if (f.asked_again || f.local.active() || latest - time().now() < 2 * had)
+  if (f.asked_again || f.local.active() || latest - time().now() < 2 * had
+      || !galaxy().retries.try_spend())
     return false;
   f.asked_again = true;
   f.deadline = latest;

@@ -147,7 +147,8 @@ private:
   void backend_died(const caf::error& why);
   void land(flight& f, leg_kind kind, load& result);
   void land_value(flight& f, leg_kind kind, load& result);
-  void land_failure(flight& f, leg_kind kind, const failure& why);
+  void land_failure(flight& f, leg_kind kind, const failure& why,
+                    stand_in here = stand_in::none);
   bool deserves_patience(flight& f);
   void answer_all(flight& f, const answer& x, counter served);
   void fail_all(flight& f, const failure& why);

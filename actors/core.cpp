@@ -174,6 +174,7 @@ galaxy_core::galaxy_core(std::shared_ptr<universe_core> home, std::string name,
                        this->home->time)),
     shards(cells_of(memory)),
     loads(this->options.loads_max),
+    fallbacks(this->options.fallbacks_per_second),
     jobs(std::make_shared<gate>(this->options.loads_max)),
     workers(make_workers(this->source)) {
   // nop

@@ -11,6 +11,8 @@
 #include "galaxycache/runtime/log.hpp"
 #include "galaxycache/runtime/options.hpp"
 #include "galaxycache/runtime/published.hpp"
+#include "galaxycache/runtime/retry_budget.hpp"
+#include "galaxycache/runtime/token_bucket.hpp"
 #include "galaxycache/runtime/worker_pool.hpp"
 
 #include <atomic>
@@ -156,6 +158,10 @@ public:
   /// Bounds the calls of a function backend that wait or run, with those whose
   /// load was given up meanwhile.
   const std::shared_ptr<gate> jobs;
+  /// Bounds the loads for peers that cannot be asked.
+  token_bucket fallbacks;
+  /// Bounds how often owners are asked for the second time.
+  retry_budget retries;
   /// Where a function backend runs; null for the other kinds.
   const std::unique_ptr<worker_pool> workers;
   /// Set once, before anybody else sees this object.

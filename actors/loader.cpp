@@ -14,6 +14,14 @@ namespace {
 constexpr auto attempt_max = std::chrono::seconds{1};
 constexpr auto attempt_share = 3;
 
+/// Whether an error says that a peer cannot be asked, and not what it thinks of
+/// the key.
+bool is_away(errc code) {
+  return code == errc::peer_failed || code == errc::unavailable
+         || code == errc::deadline_exceeded || code == errc::draining
+         || code == errc::incompatible_peer;
+}
+
 /// Runs a backend function on a worker and tells the loader. Holds nothing of
 /// the universe's: on a worker that is abandoned it may outlive the system.
 class backend_job : public worker_pool::job {
@@ -95,6 +103,7 @@ void loader_state::take(load_order order) {
   serial_ = order.serial;
   load_ = std::move(order.what);
   asked_again_ = false;
+  asked_successor_ = false;
   stopped_ = false;
   if (load_->leg == leg_kind::local) {
     if (load_->peek_previous)
@@ -103,8 +112,10 @@ void loader_state::take(load_order order) {
       call_backend();
     return;
   }
-  if (auto* owner = load_->view->remote_owner(load_->key))
-    ask_owner(*owner, load_->view->owner_id(load_->key));
+  config_.galaxy->retries.earn();
+  auto owner = load_->view->members.owner(load_->key);
+  if (owner && load_->view->peers[*owner])
+    ask_peer(*owner);
   else
     finish(failure{errc::peer_failed, "nobody else owns the key"},
            hit_level::miss);
@@ -112,8 +123,10 @@ void loader_state::take(load_order order) {
 
 // -- the peer leg -------------------------------------------------------------
 
-void loader_state::ask_owner(const peer_actor& owner, const value& owner_id) {
-  asked_id_ = owner_id;
+/// Asks a member of the view.
+void loader_state::ask_peer(std::uint32_t member) {
+  auto& view = *load_->view;
+  asked_id_ = view.ids[member];
   auto start = now();
   auto share = (load_->deadline - start) / attempt_share;
   auto patience = std::clamp<std::chrono::nanoseconds>(
@@ -122,42 +135,66 @@ void loader_state::ask_owner(const peer_actor& owner, const value& owner_id) {
   wanted.galaxy = config_.galaxy->wire_name;
   wanted.key = load_->key;
   wanted.deadline = start + patience;
-  request(self_, owner, std::move(wanted))
+  wanted.gutter = asked_successor_;
+  request(self_, view.peers[member], std::move(wanted))
     .then(
       [this, serial = serial_](load_result& outcome) {
         if (load_ && serial == serial_)
-          owner_answered(std::move(outcome));
+          peer_answered(std::move(outcome));
       },
       [this, serial = serial_](caf::error& why) {
         // The peer actor is gone: the ring has removed it.
         if (load_ && serial == serial_)
-          owner_answered(failure{errc::unavailable, describe(why)});
+          peer_answered(failure{errc::unavailable, describe(why)});
       });
 }
 
-void loader_state::owner_answered(load_result outcome) {
+void loader_state::peer_answered(load_result outcome) {
   if (auto why = too_large(outcome))
     outcome = *why;
   if (outcome.found()) {
+    load_->gutter = asked_successor_;
     limit_lifetime(outcome.content(), config_.galaxy->options.get_ttl);
     finish(std::move(outcome), hit_level::peer);
     return;
   }
-  auto moved = outcome.error().code == errc::unavailable
-               || outcome.error().code == errc::peer_failed;
-  if (moved && !asked_again_) {
-    asked_again_ = true;
-    // Another ring may have another owner, who may do better.
-    auto current = config_.galaxy->home->view.get();
-    if (current && current != load_->view) {
-      load_->view = std::move(current);
-      auto* owner = load_->view->remote_owner(load_->key);
-      auto id = load_->view->owner_id(load_->key);
-      if (owner && id != asked_id_)
-        return ask_owner(*owner, id);
-    }
-  }
+  if (outcome.failed() && is_away(outcome.error().code) && ask_another())
+    return;
   finish(std::move(outcome), hit_level::miss);
+}
+
+/// Asks whoever has the key if the one who was asked is away: its owner in a
+/// newer view of the ring, or else the successor, so that it is loaded once and
+/// not by everybody. Returns false if that is nobody else.
+bool loader_state::ask_another() {
+  auto& galaxy = *config_.galaxy;
+  auto current = galaxy.home->view.get();
+  if (!current)
+    return false;
+  auto owner = current->members.owner(load_->key);
+  load_->view = std::move(current);
+  auto& view = *load_->view;
+  if (!owner || !view.peers[*owner])
+    load_->here = stand_in::owner;
+  if (load_->here == stand_in::owner || asked_successor_)
+    return false;
+  if (!asked_again_ && view.ids[*owner] != asked_id_
+      && galaxy.retries.try_spend()) {
+    asked_again_ = true;
+    ask_peer(*owner);
+    return true;
+  }
+  auto successor = view.members.successor(load_->key);
+  if (!successor)
+    return false;
+  if (!view.peers[*successor]) {
+    load_->here = stand_in::successor;
+    return false;
+  }
+  asked_successor_ = true;
+  galaxy.cell_of(load_->key).count.add(counter::gutter_fetches);
+  ask_peer(*successor);
+  return true;
 }
 
 // -- the local leg ------------------------------------------------------------

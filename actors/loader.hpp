@@ -16,9 +16,9 @@ struct loader_config {
   universe_core::presence alive;
 };
 
-/// Takes one load through its course. On the peer leg: the owner, and once
-/// more the owner on a newer view of the ring if the first was removed or went
-/// down. On the local leg: the previous owner's cache, then the backend.
+/// Takes one load through its course. On the peer leg: the owner, if that is
+/// away the owner on a newer view of the ring, then the successor. On the local
+/// leg: the previous owner's cache, then the backend.
 class loader_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.loader";
@@ -31,8 +31,9 @@ public:
 
 private:
   void take(load_order order);
-  void ask_owner(const peer_actor& owner, const value& owner_id);
-  void owner_answered(load_result outcome);
+  void ask_peer(std::uint32_t member);
+  void peer_answered(load_result outcome);
+  bool ask_another();
   void peek_previous_owner();
   std::stop_token token();
   void call_backend();
@@ -52,8 +53,9 @@ private:
   std::shared_ptr<load> load_;              // null when idle
   bool stopped_ = false;                    // nobody waits any more
   std::stop_source stop_{std::nostopstate}; // of a backend function
-  bool asked_again_ = false;
-  value asked_id_; // the owner being asked
+  bool asked_again_ = false;                // an owner
+  bool asked_successor_ = false;
+  value asked_id_; // the peer being asked
 };
 
 loader_actor::behavior_type

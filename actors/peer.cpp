@@ -14,6 +14,13 @@ namespace {
 // failures.
 constexpr std::size_t unfit_failures = 64;
 
+// While a server takes one batch, the next is on its way.
+constexpr std::uint64_t batches_under_way_max = 2;
+
+// A fetch that was given less time than this and got no answer says nothing of
+// the peer.
+constexpr auto telling_patience = std::chrono::milliseconds{50};
+
 } // namespace
 
 peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,
@@ -21,6 +28,7 @@ peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,
   self_ = self;
   config_ = std::move(config);
   random_ = random_source{config_.home->next_seed()};
+  breaker_.emplace(random_.next());
   wheel_.emplace(time().now());
   harden(self, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a peer actor crashed"});
@@ -52,22 +60,30 @@ result<load_result> peer_link_state::ask(fetch wanted) {
   if (waiting_.size() >= config_.options.fetches_max
       || waiting_bytes_ + key_bytes > config_.options.fetch_bytes_max)
     return load_result{failure{errc::overloaded, "too many fetches wait"}};
+  if (!breaker_->try_pass(now))
+    return load_result{failure{errc::peer_failed, "it failed too often"}};
   auto id = ++fetches_begun_;
   sure_promise<load_result> to{self_->make_response_promise<load_result>()};
   auto promise = to.promise();
   auto& w = waiting_.try_emplace(id, std::move(to)).first->second;
   w.id = id;
   w.key_bytes = key_bytes;
+  w.since = now;
   waiting_bytes_ += key_bytes;
   wheel_->arm(w, wanted.deadline);
-  unsent_.emplace(id, std::move(wanted));
-  // What else waits in the mailbox leaves in the same batch.
-  if (greeted_ && !flush_asked_) {
-    flush_asked_ = true;
-    send_to(self_, caf::actor_cast<peer_actor>(self_), flush_atom_v);
-  }
+  w.wanted = std::move(wanted);
+  unsent_.push_back(id);
+  flush_later();
   rearm();
   return promise;
+}
+
+/// What else waits in the mailbox leaves in the same batch.
+void peer_link_state::flush_later() {
+  if (!greeted_ || flush_asked_)
+    return;
+  flush_asked_ = true;
+  send_to(self_, caf::actor_cast<peer_actor>(self_), flush_atom_v);
 }
 
 void peer_link_state::flush() {
@@ -75,20 +91,25 @@ void peer_link_state::flush() {
   if (!greeted_)
     return;
   auto now = time().now();
+  while (!unsent_.empty()
+         && (!tells_heard_
+             || batches_sent_ - batches_heard_ < batches_under_way_max))
+    send_batch(now);
+}
+
+void peer_link_state::send_batch(mono_time now) {
   auto view = config_.home->view.get();
   wire::fetch_batch batch;
+  batch.ring_digest = view ? view->digest() : 0;
   std::vector<value> galaxies;
   std::size_t bytes = 0;
-  auto leave = [&] {
-    if (!batch.fetches.empty())
-      say(std::exchange(batch, {}));
-    galaxies.clear();
-    bytes = 0;
-  };
-  for (auto& [id, wanted] : std::exchange(unsent_, {})) {
-    if (batch.fetches.size() == wire::batch_items_max
-        || bytes >= wire::batch_bytes_max)
-      leave();
+  while (!unsent_.empty() && batch.fetches.size() < wire::batch_items_max
+         && bytes < wire::batch_bytes_max) {
+    auto i = waiting_.find(unsent_.front());
+    unsent_.pop_front();
+    if (i == waiting_.end())
+      continue;
+    auto& wanted = i->second.wanted;
     auto known = std::ranges::find(galaxies, wanted.galaxy);
     auto number = static_cast<std::uint32_t>(known - galaxies.begin());
     if (known == galaxies.end()) {
@@ -96,11 +117,30 @@ void peer_link_state::flush() {
       batch.galaxies.emplace_back(wanted.galaxy.bytes());
     }
     bytes += wanted.key.size();
-    batch.ring_digest = view ? view->digest() : 0;
-    batch.fetches.push_back({id, number, std::move(wanted.key), wanted.mode,
-                             wanted.deadline - now, wanted.gutter});
+    batch.fetches.push_back({i->first, number, std::move(wanted.key),
+                             wanted.mode, wanted.deadline - now,
+                             wanted.gutter});
   }
-  leave();
+  if (batch.fetches.empty())
+    return;
+  batch.number = ++batches_sent_;
+  batch_sent_at_ = now;
+  say(batch);
+}
+
+void peer_link_state::batches_heard(std::uint64_t latest) {
+  if (latest <= batches_heard_ || latest > batches_sent_)
+    return;
+  batches_heard_ = latest;
+  flush();
+}
+
+void peer_link_state::give_up(waiting& w, mono_time now) {
+  if (now - w.since >= telling_patience && breaker_->failed(now))
+    config_.home->lines->warning("peer " + config_.info.id + " at "
+                                 + config_.info.uri
+                                 + " fails too often and is left alone");
+  answer(w.id, failure{errc::deadline_exceeded, "the peer took too long"});
 }
 
 void peer_link_state::answer(std::uint64_t id, load_result outcome) {
@@ -108,7 +148,6 @@ void peer_link_state::answer(std::uint64_t id, load_result outcome) {
   if (i == waiting_.end())
     return; // given up, or answered twice
   waiting_bytes_ -= i->second.key_bytes;
-  unsent_.erase(id); // if it is given up before it was sent
   i->second.to.deliver(std::move(outcome));
   waiting_.erase(i);
 }
@@ -274,6 +313,10 @@ void peer_link_state::welcomed(const wire::welcome& x) {
   greeted_ = true;
   attempting_ = false;
   failures_ = 0;
+  batches_sent_ = 0;
+  batches_heard_ = 0;
+  tells_heard_ = (x.features & wire::feature_heard) != 0;
+  breaker_->reset();
   complaint_.clear();
   wheel_->arm(connection_alarm_,
               time().now() + config_.options.heartbeat_interval);
@@ -285,6 +328,8 @@ void peer_link_state::welcomed(const wire::welcome& x) {
 
 void peer_link_state::fetched(wire::fetched_batch& x,
                               const std::vector<value>& bodies) {
+  if (!x.fetched.empty())
+    breaker_->succeeded(heard_);
   for (auto& item : x.fetched) {
     if (item.code != errc::none)
       answer(item.id, failure{item.code, std::move(item.reason)});
@@ -297,6 +342,7 @@ void peer_link_state::fetched(wire::fetched_batch& x,
     else
       answer(item.id, failure{errc::peer_failed, "a value is missing"});
   }
+  batches_heard(x.heard);
 }
 
 void peer_link_state::say(const wire::message& x) {
@@ -314,8 +360,7 @@ void peer_link_state::tick() {
     if (t.kind == alarm::connection)
       look_after_connection();
     else
-      answer(static_cast<waiting&>(t).id,
-             failure{errc::deadline_exceeded, "the peer took too long"});
+      give_up(static_cast<waiting&>(t), now);
   }
   rearm();
 }
@@ -331,6 +376,10 @@ void peer_link_state::look_after_connection() {
     return connect();
   if (now - heard_ >= options.heartbeat_timeout)
     return lost({errc::peer_failed, "the peer is silent"});
+  // What says that a batch has been taken may have been lost.
+  if (batches_sent_ != batches_heard_
+      && now - batch_sent_at_ >= options.heartbeat_interval)
+    batches_heard(batches_sent_);
   say(wire::ping{static_cast<std::uint64_t>(now.time_since_epoch().count())});
   wheel_->arm(connection_alarm_, now + options.heartbeat_interval);
 }

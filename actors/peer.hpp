@@ -6,10 +6,11 @@
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/messages/wire.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/circuit_breaker.hpp"
 #include "galaxycache/runtime/random.hpp"
 #include "galaxycache/runtime/timer_wheel.hpp"
 
-#include <map>
+#include <deque>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -28,8 +29,10 @@ struct peer_config {
 };
 
 /// Owns the connection to one remote server: connects, greets, keeps asking
-/// whether it is alive, and sends it fetches in batches. A fetch is answered
-/// at its deadline at the latest, or as soon as the peer is known to be down.
+/// whether it is alive, and sends it fetches in batches. A fetch leaves at once
+/// while there are few; while batches are under way that the server has not
+/// taken yet, fetches gather and leave together. One is answered at its
+/// deadline at the latest, or as soon as the peer is known to be down.
 class peer_link_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.peer";
@@ -57,12 +60,18 @@ private:
     sure_promise<load_result> to;
     std::uint64_t id = 0;
     std::size_t key_bytes = 0;
+    mono_time since{};
+    fetch wanted; // until it is sent
   };
 
   // -- fetches ----------------------------------------------------------------
 
   result<load_result> ask(fetch wanted);
+  void flush_later();
   void flush();
+  void send_batch(mono_time now);
+  void batches_heard(std::uint64_t latest);
+  void give_up(waiting& w, mono_time now);
   void answer(std::uint64_t id, load_result outcome);
   void fail_all(const failure& why);
 
@@ -118,9 +127,15 @@ private:
 
   std::unordered_map<std::uint64_t, waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
-  std::map<std::uint64_t, fetch> unsent_;
+  std::deque<std::uint64_t> unsent_; // in order; some may have been given up
   bool flush_asked_ = false;
   std::uint64_t fetches_begun_ = 0;
+  // Of this connection, by their numbers.
+  std::uint64_t batches_sent_ = 0;
+  std::uint64_t batches_heard_ = 0;
+  mono_time batch_sent_at_{}; // the latest
+  bool tells_heard_ = false;  // the server says which it has taken
+  std::optional<circuit_breaker> breaker_;
 };
 
 peer_actor::behavior_type

@@ -75,6 +75,7 @@ void server_state::greeted(const wire::hello& x) {
   welcome.incarnation = home.incarnation;
   welcome.ring_digest = view ? view->digest() : 0;
   welcome.attempt = x.attempt;
+  welcome.features = wire::feature_heard;
   auto handle = caf::actor_cast<wire_actor>(sender);
   // One that speaks another version learns ours, and that is all.
   auto compatible = x.oldest_version <= wire::version
@@ -112,6 +113,10 @@ void server_state::serve(client& from, wire::fetch_batch& batch) {
   for (auto& name : batch.galaxies) {
     auto i = galaxies->find(name);
     named.push_back(i != galaxies->end() ? i->second.get() : nullptr);
+  }
+  if (batch.number != 0) {
+    from.ready.heard = batch.number;
+    flush_later(from);
   }
   auto now = home.time->now();
   question_map asked;
@@ -177,7 +182,7 @@ void server_state::ready(client& to, std::uint64_t id, const answer& x) {
   item.body = static_cast<std::uint32_t>(to.bodies.size());
   item.expiry = GALAXYCACHE_PLANTED(lost_expiry) ? never_expires : x.expiry;
   to.bodies.push_back(x.data);
-  flush_later();
+  flush_later(to);
 }
 
 void server_state::ready(client& to, std::uint64_t id, const failure& why) {
@@ -185,32 +190,35 @@ void server_state::ready(client& to, std::uint64_t id, const failure& why) {
   item.id = id;
   item.code = why.code;
   item.reason = why.reason;
-  flush_later();
+  flush_later(to);
 }
 
 /// Once all that waits in the mailbox now has been seen.
-void server_state::flush_later() {
-  if (flush_asked_)
+void server_state::flush_later(client& to) {
+  if (to.to_flush)
     return;
-  flush_asked_ = true;
-  send_to(self_, caf::actor_cast<server_actor>(self_), flush_atom_v);
+  to.to_flush = true;
+  if (to_flush_.empty())
+    send_to(self_, caf::actor_cast<server_actor>(self_), flush_atom_v);
+  to_flush_.push_back(caf::actor_cast<caf::actor_addr>(to.handle));
 }
 
 void server_state::flush() {
-  flush_asked_ = false;
-  for (auto& [address, c] : clients_)
-    if (!c.ready.fetched.empty())
-      send_ready(c);
+  for (auto& address : std::exchange(to_flush_, {}))
+    if (auto i = clients_.find(address); i != clients_.end())
+      send_ready(i->second);
 }
 
 void server_state::send_ready(client& to) {
+  to.to_flush = false;
+  auto heard = std::exchange(to.ready.heard, 0);
   auto items = std::exchange(to.ready.fetched, {});
   auto bodies = std::exchange(to.bodies, {});
   wire::fetched_batch batch;
   std::vector<value> batch_bodies;
   std::size_t bytes = 0;
   auto leave = [&] {
-    if (!batch.fetched.empty())
+    if (!batch.fetched.empty() || batch.heard != 0)
       say(to.handle, std::exchange(batch, {}), std::exchange(batch_bodies, {}));
     bytes = 0;
   };
@@ -226,6 +234,7 @@ void server_state::send_ready(client& to) {
     }
     batch.fetched.push_back(std::move(item));
   }
+  batch.heard = heard;
   leave();
 }
 

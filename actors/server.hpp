@@ -37,6 +37,7 @@ private:
     std::uint64_t incarnation = 0;
     wire::fetched_batch ready;
     std::vector<value> bodies;
+    bool to_flush = false;
   };
 
   using client_map = std::map<caf::actor_addr, client>;
@@ -61,7 +62,7 @@ private:
   void ready(client& to, std::uint64_t id, const answer& x);
   void ready(client& to, std::uint64_t id, const failure& why);
   void send_ready(client& to);
-  void flush_later();
+  void flush_later(client& to);
   void flush();
   void say(const wire_actor& to, const wire::message& x,
            std::vector<value> bodies = {});
@@ -74,7 +75,7 @@ private:
   std::set<caf::actor_addr> watched_; // those whose end we hear of
   std::unordered_map<std::uint64_t, open_fetch> open_;
   std::uint64_t questions_asked_ = 0;
-  bool flush_asked_ = false;
+  std::vector<caf::actor_addr> to_flush_;
   bool mismatch_logged_ = false;
 };
 

@@ -74,6 +74,16 @@ enum class leg_kind : std::uint8_t {
   local,
 };
 
+/// What this process is for a key that its owner could not be asked for.
+enum class stand_in : std::uint8_t {
+  /// Nothing: somebody else has the key.
+  none,
+  /// The owner, by now.
+  owner,
+  /// Who has the key while its owner is away.
+  successor,
+};
+
 /// What a loader is to do, and then what came of it. It goes to the loader and
 /// comes back: whoever has it may change it. (A message with as much inside
 /// would be larger than what glibc frees without a lock in a thread that did
@@ -91,6 +101,7 @@ struct load {
   load_result outcome;
   hit_level level = hit_level::miss;
   value owner;
+  stand_in here = stand_in::none;
 };
 
 /// Sends a loader on its way.

@@ -49,6 +49,7 @@ T read_greeting(const pb::Hello& in) {
 
 void write(const fetch_batch& x, pb::FetchBatch& out) {
   out.set_ring_digest(x.ring_digest);
+  out.set_number(x.number);
   for (auto& name : x.galaxies)
     out.add_galaxies(name);
   for (auto& item : x.fetches) {
@@ -69,6 +70,7 @@ std::optional<message> read(pb::FetchBatch& in) {
     return std::nullopt;
   fetch_batch x;
   x.ring_digest = in.ring_digest();
+  x.number = in.number();
   for (auto& name : *in.mutable_galaxies())
     x.galaxies.push_back(std::move(name));
   // A budget is at most a year: no arithmetic with it overflows.
@@ -91,6 +93,7 @@ std::optional<message> read(pb::FetchBatch& in) {
 }
 
 void write(const fetched_batch& x, pb::FetchedBatch& out) {
+  out.set_heard(x.heard);
   for (auto& item : x.fetched) {
     auto& to = *out.add_fetched();
     to.set_id(item.id);
@@ -105,6 +108,7 @@ std::optional<message> read(pb::FetchedBatch& in) {
   if (in.fetched_size() > static_cast<int>(batch_items_max))
     return std::nullopt;
   fetched_batch x;
+  x.heard = in.heard();
   for (auto& from : *in.mutable_fetched()) {
     auto& item = x.fetched.emplace_back();
     item.id = from.id();

@@ -22,6 +22,10 @@ inline constexpr std::uint32_t oldest_version = 1;
 inline constexpr std::size_t batch_items_max = 1024;
 inline constexpr std::size_t batch_bytes_max = 1 << 20;
 
+/// Parts of the protocol that a server has told it can: it says which batches
+/// it has heard.
+inline constexpr std::uint64_t feature_heard = 1 << 0;
+
 struct greeting {
   std::uint32_t version = wire::version;
   std::uint32_t oldest_version = wire::oldest_version;
@@ -48,6 +52,7 @@ struct fetch_item {
 
 struct fetch_batch {
   std::uint64_t ring_digest = 0;
+  std::uint64_t number = 0;
   std::vector<std::string> galaxies;
   std::vector<fetch_item> fetches;
 };
@@ -61,6 +66,7 @@ struct fetched_item {
 };
 
 struct fetched_batch {
+  std::uint64_t heard = 0;
   std::vector<fetched_item> fetched;
 };
 

@@ -57,6 +57,10 @@ struct galaxy_options {
   std::chrono::nanoseconds load_timeout = std::chrono::minutes{1};
   /// Keys being loaded at once, waiting for a worker included.
   std::size_t loads_max = 65'536;
+  /// Loads in a second for keys of peers when neither the owner nor its
+  /// successor can be asked, so that an outage of the ring does not become one
+  /// of the backend; more are `overloaded`.
+  std::size_t fallbacks_per_second = 1000;
   /// Gets that wait for a load.
   std::size_t waiters_max = 1 << 20;
   /// A larger value is `value_too_large`.

@@ -28,7 +28,8 @@
     X(over_capacity, "a shard keeps an eighth more than it may")               \
     X(no_reconnect, "a peer gives up after three failures")                    \
     X(lost_expiry, "a value from a peer has lost its expiry")                  \
-    X(leaked_waiter, "a get that gives up is not counted out")
+    X(leaked_waiter, "a get that gives up is not counted out")                 \
+    X(promoted_gutter, "a value of a stand-in becomes hot")
 
 namespace galaxycache {
 

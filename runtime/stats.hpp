@@ -18,6 +18,9 @@ namespace galaxycache {
   X(hotcache_hits, "gets answered from the hot cache")                         \
   X(peer_loads, "gets answered by the owner")                                  \
   X(peer_load_errors, "failed fetches from an owner")                          \
+  X(gutter_fetches, "fetches from a successor, as the owner was away")         \
+  X(fallbacks_refused,                                                         \
+    "loads for owners and successors that were away refused")                  \
   X(backend_loads, "gets answered by the local backend")                       \
   X(backend_load_errors, "failed loads of the local backend")                  \
   X(peer_peeks, "gets answered by a peek at the previous owner")               \

@@ -49,6 +49,16 @@ struct fixture {
   }
 };
 
+/// Sends an actor a message when no worker runs any more: it then waits to run
+/// until the system is gone. CAF 0.17 stops its printer at that moment; without
+/// that nothing is sent.
+template <class System>
+void wake_late(System& system, const caf::actor& whom) {
+  if constexpr (requires { system.scheduler().printer()->id(); })
+    system.scheduler().printer()->attach_functor(
+      [whom](const caf::error&) { post(whom, 1); });
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(actor_state)
@@ -68,16 +78,12 @@ BOOST_FIXTURE_TEST_CASE(so_does_one_that_nobody_knows_any_more, fixture) {
   BOOST_TEST(*destroyed == 1);
 }
 
-#if !GALAXYCACHE_CAF_1
-// CAF 0.17 stops its printer when no worker runs any more: who is sent a
-// message then waits to run until the system is gone.
 BOOST_FIXTURE_TEST_CASE(so_does_one_that_waits_to_run_as_the_system_goes,
                         fixture) {
-  system->scheduler().printer()->attach_functor(
-    [actor = std::exchange(actor, {})](const caf::error&) { post(actor, 1); });
+  wake_late(*system, actor);
+  actor = {};
   system.reset();
   BOOST_TEST(*destroyed == 1);
 }
-#endif
 
 BOOST_AUTO_TEST_SUITE_END()

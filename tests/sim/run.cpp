@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 namespace galaxycache::sim {
@@ -33,11 +34,18 @@ constexpr int calm_keys = 5;
 // Longer than any peek of the plans lasts.
 constexpr nanoseconds peek_patience = 100ms;
 
-placement ring_of(const plan& p) {
+/// The ring that these nodes are.
+placement ring_of(const plan& p, const std::vector<std::size_t>& nodes) {
   std::vector<member> members;
-  for (std::size_t i = 0; i < p.cluster.nodes; ++i)
+  for (auto i : nodes)
     members.push_back({cluster::member(i).id});
   return placement{std::move(members), p.cluster.placement};
+}
+
+placement ring_of_all(const plan& p) {
+  std::vector<std::size_t> all(p.cluster.nodes);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return ring_of(p, all);
 }
 
 bool is_of(std::string_view key, double share, std::uint64_t seed) {
@@ -51,7 +59,7 @@ public:
     : plan_(p),
       with_log_(with_log),
       random_(mix64(p.seed + 2)),
-      ring_of_all_(ring_of(p)),
+      ring_of_all_(ring_of_all(p)),
       cluster_(options_of(p)) {
     start_ = cluster_.now();
     started_ = true;
@@ -62,6 +70,7 @@ public:
     stopped_at_.resize(cluster_.size(), mono_time::min());
     incarnation_.resize(cluster_.size(), 0);
     wrong_by_.resize(cluster_.size(), 0ns);
+    rings_.resize(cluster_.size(), ring_of_all_);
   }
 
   report go() {
@@ -158,11 +167,16 @@ private:
         break;
       case event::kind::members:
         if (alive)
-          cluster_.set_members(x.a, x.members);
+          set_members(x.a, x.members);
         break;
       default:
         break;
     }
+  }
+
+  void set_members(std::size_t node, const std::vector<std::size_t>& members) {
+    rings_[node] = ring_of(plan_, members);
+    cluster_.set_members(node, members);
   }
 
   void stop(std::size_t node, bool kill) {
@@ -190,6 +204,8 @@ private:
     if (cluster_.alive(node))
       return;
     ++incarnation_[node];
+    if (rings_[node].size() == 0)
+      rings_[node] = ring_of_all_; // as the cluster has it
     cluster_.restart(node);
   }
 
@@ -212,7 +228,7 @@ private:
     for (std::size_t i = 0; i < all.size(); ++i)
       all[i] = i;
     for (auto i : all)
-      cluster_.set_members(i, all);
+      set_members(i, all);
     cluster_.advance(2 * detection);
     if (!cluster_.settle(0s))
       violate("somebody is not taken for what it is, long after all nodes "
@@ -229,7 +245,7 @@ private:
                + static_cast<std::ptrdiff_t>(random_.below(rest.size())));
     note("one leaves");
     for (auto i : rest)
-      cluster_.set_members(i, rest);
+      set_members(i, rest);
     cluster_.advance(1s);
     everybody_asks("left", rest);
     check_expiry(rest.front());
@@ -241,10 +257,7 @@ private:
                       const std::vector<std::size_t>& members) {
     note("everybody asks for " + prefix);
     auto calls_before = cluster_.calls_so_far();
-    std::vector<member> ring;
-    for (auto i : members)
-      ring.push_back({cluster::member(i).id});
-    placement place{std::move(ring), plan_.cluster.placement};
+    auto place = ring_of(plan_, members);
     for (int n = 0; n < calm_keys; ++n)
       for (auto i : members)
         for (auto& kind : {std::string{"k"}, prefix}) {
@@ -311,6 +324,13 @@ private:
       local_.emplace(x.a, key);
   }
 
+  /// Whether a key is not a node's own, as far as that knows.
+  bool is_of_another(std::size_t node, const std::string& key) const {
+    auto& ring = rings_[node];
+    auto owner = ring.owner(key);
+    return owner && ring.members()[*owner].id != cluster::member(node).id;
+  }
+
   /// As long as all agree on the ring and reach each other, a key is loaded by
   /// its owner.
   void check_owner(std::size_t node, const std::string& key) {
@@ -328,6 +348,11 @@ private:
   /// What a backend does with a key.
   reaction load(std::size_t node, const std::string& key) {
     auto number = cluster_.calls_so_far() - 1; // of this call
+    if (is_of_another(node, key)) {
+      not_own_.insert(number);
+      if (local_.count({node, key}) == 0)
+        stood_in_.insert(number);
+    }
     check_not_loading(node, key, number);
     check_owner(node, key);
     auto& b = plan_.backend;
@@ -395,12 +420,18 @@ private:
       violate("a peek that was no look at the own caches: " + text_of(x));
     if (expiring_)
       return; // see check_expiry
+    auto stood_in = stood_in_.count(number) != 0;
+    // An owner may have peeked at it later.
+    if (stood_in && agreed_ && !plan_.galaxy.peek && level == hit_level::hot)
+      violate("hot, though from one that stood in: " + text_of(x));
     auto& ttl = plan_.galaxy.get_ttl;
     auto limit = nanoseconds::max();
     if (plan_.backend.lifetime > 0ns)
       limit = plan_.backend.lifetime;
     if (ttl.sets_limit())
       limit = std::min<nanoseconds>(limit, ttl.max + ttl.jitter);
+    if (stood_in && agreed_)
+      limit = std::min<nanoseconds>(limit, gutter_ttl_max);
     if (limit == nanoseconds::max())
       return;
     // Clocks that are wrong, and an answer that was on its way.
@@ -440,9 +471,10 @@ private:
           violate("a failure that no backend has had: " + text_of(x));
         return;
       case errc::deadline_exceeded:
-        // Two owners may be waited for, a second each at most; then there is
-        // time for the backend, whatever the views of the ring.
-        if (b.never == 0 && timeout >= 2500ms + b.slow_max)
+        // Three peers may be waited for, a second each at most: an owner,
+        // another and a successor. Then there is time for the backend, whatever
+        // the views of the ring.
+        if (b.never == 0 && timeout >= 3500ms + b.slow_max)
           violate("took too long, though no backend does: " + text_of(x));
         return;
       default:
@@ -466,7 +498,8 @@ private:
                 + std::to_string(known.back()) + " and "
                 + std::to_string(number));
     }
-    // What does not expire and is not evicted is loaded once.
+    // What does not expire and is not evicted is loaded once, but by one that
+    // stands in.
     auto lasts = !expiring_ && plan_.backend.lifetime == 0ns
                  && !plan_.galaxy.get_ttl.sets_limit()
                  && plan_.capacity_bytes >= 1 << 20;
@@ -474,13 +507,19 @@ private:
       for (auto earlier : known) {
         auto call = cluster_.call(earlier);
         if (call.ended && call.result.found()
-            && call.result.content().data.size()
-                 <= plan_.galaxy.value_bytes_max)
+            && call.result.content().data.size() <= plan_.galaxy.value_bytes_max
+            && (not_own_.count(earlier) == 0
+                || cluster_.now() - *call.ended < least_gutter_ttl()))
           violate("node" + std::to_string(node) + " loads " + key
                   + " again: calls " + std::to_string(earlier) + " and "
                   + std::to_string(number));
       }
     known.push_back(number);
+  }
+
+  /// The shortest that a value is kept by one that stands in, as clocks go.
+  nanoseconds least_gutter_ttl() const {
+    return gutter_ttl_max - (most_wrong_ - least_wrong_);
   }
 
   /// New keys were asked for by all nodes of a healthy cluster.
@@ -577,7 +616,12 @@ private:
   bool links_whole_ = true; // so far
   bool agreed_ = true;      // all on one ring, so far
   const placement ring_of_all_;
+  std::vector<placement> rings_; // as each node has it
   std::set<std::pair<std::size_t, std::string>> local_;
+  // Calls of nodes for keys of others, and those of them that nobody asked for
+  // but because the owner was away.
+  std::set<std::size_t> not_own_;
+  std::set<std::size_t> stood_in_;
   std::vector<mono_time> stopped_at_; // of each node, the last time
   std::vector<std::size_t> incarnation_;
   std::vector<nanoseconds> wrong_by_;
