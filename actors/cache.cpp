@@ -53,6 +53,7 @@ cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
   config_ = std::move(config);
   cell_ = galaxy().shards[config_.shard].get();
   wheel_.emplace(time().now());
+  random_ = random_source{galaxy().home->next_seed()};
   harden(self, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a cache actor crashed"});
   });
@@ -74,6 +75,12 @@ cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
       }
     },
     [this](landed& result) { loader_done(result); },
+    [this](fetched& x) {
+      for (auto& each : *x.all)
+        owner_answered(each);
+      rearm();
+    },
+    [this](flush_atom) { send_fetches(); },
     [this](tick_atom) { tick(); },
     [this](stop_atom) { stop(); },
   };
@@ -187,6 +194,71 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
     return land_failure(f, kind,
                         {errc::overloaded, limit + " keys are being loaded"});
   }
+  leg_of(f, kind).began = time().now();
+  if (kind == leg_kind::peer)
+    ask_owner(f);
+  else
+    start_loader(f, kind);
+}
+
+/// With what else waits in the mailbox now.
+void cache_state::ask_owner(flight& f) {
+  auto& g = galaxy();
+  g.retries.earn();
+  auto& owner = *f.view->remote_owner(*f.key);
+  auto id = ++serial_;
+  fetching_.emplace(id, &f);
+  f.peer.fetch = id;
+  if (unsent_.empty())
+    send_to(self_, caf::actor_cast<cache_actor>(self_), flush_atom_v);
+  auto i = std::ranges::find(unsent_, owner, [](auto& x) { return x.first; });
+  if (i == unsent_.end()) {
+    auto batch = std::make_shared<sure_batch<numbered_fetch>>();
+    batch->lost = [to = caf::actor_cast<fetcher_actor>(self_)](auto lost) {
+      fetched_outbox one;
+      one.add(to, lost, failure{errc::unavailable, "the peer is gone"});
+      one.send();
+    };
+    unsent_.emplace_back(owner, fetches{std::move(batch)});
+    i = std::prev(unsent_.end());
+  }
+  auto& each = i->second.batch->asked.emplace_back();
+  each.id = id;
+  each.wanted.galaxy = g.wire_name;
+  each.wanted.key = *f.key;
+  each.wanted.deadline = g.attempt_deadline(f.peer.began, f.deadline);
+}
+
+void cache_state::send_fetches() {
+  for (auto& [to, all] : std::exchange(unsent_, {}))
+    send_to(self_, to, std::move(all));
+}
+
+void cache_state::owner_answered(fetch_outcome& x) {
+  auto i = fetching_.find(x.id);
+  if (i == fetching_.end())
+    return;
+  auto& f = *i->second;
+  fetching_.erase(i);
+  f.peer.fetch = 0;
+  if (auto why = galaxy().too_large(x.outcome))
+    x.outcome = *why;
+  if (x.outcome.failed() && is_away(x.outcome.error().code))
+    return start_loader(f, leg_kind::peer, std::move(x.outcome));
+  auto& said = owner_said_;
+  said.outcome = std::move(x.outcome);
+  said.level = hit_level::peer;
+  said.owner = f.view->owner_id(*f.key);
+  if (said.outcome.found()) {
+    auto& content = said.outcome.content();
+    content.expiry = galaxy().options.get_ttl.apply(content.expiry,
+                                                    time().wall_now(), random_);
+  }
+  land(f, leg_kind::peer, said);
+}
+
+/// The leg has been counted in before.
+void cache_state::start_loader(flight& f, leg_kind kind, load_result so_far) {
   auto& l = leg_of(f, kind);
   try {
     l.slot = take_loader();
@@ -194,7 +266,6 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
     galaxy().loads.leave(); // the destructor does not see this leg
     throw;
   }
-  l.began = time().now();
   auto& slot = loaders_[l.slot];
   slot.serial = ++serial_;
   slot.busy_with = &f;
@@ -205,8 +276,12 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
   what->deadline = f.deadline;
   what->gutter = f.gutter;
   what->view = f.view;
-  auto& peek = galaxy().options.peek;
   what->here = stand_in::none;
+  if (kind == leg_kind::peer) {
+    what->outcome = std::move(so_far);
+    what->owner = f.view->owner_id(*f.key);
+  }
+  auto& peek = galaxy().options.peek;
   what->peek_previous = peek && kind == leg_kind::local && f.view
                         && !f.view->remote_owner(*f.key)
                         && l.began - galaxy().home->born < peek->warm_time;

@@ -28,12 +28,13 @@ struct cache_config {
 /// Holds the flights of one shard: a flight per key being loaded, with all the
 /// gets that wait for it.
 ///
-/// A flight has up to two legs, each carried by a loader. The peer leg asks
-/// the owner; the local leg loads here. Gets that must not wait for a peer
-/// (all that come from servers) have the local leg started beside a peer leg
-/// in progress, so that two universes that each believe the other to own a key
-/// never wait for each other. Whichever leg lands first with a value answers
-/// everybody.
+/// A flight has up to two legs. The peer leg asks the owner, and whoever else
+/// if that is away; the local leg loads here. Both are carried by loaders, but
+/// for the question to the owner, which leaves with those of other flights.
+/// Gets that must not wait for a peer (all that come from servers) have the
+/// local leg started beside a peer leg in progress, so that two universes that
+/// each believe the other to own a key never wait for each other. Whichever leg
+/// lands first with a value answers everybody.
 class cache_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.cache";
@@ -78,12 +79,13 @@ private:
 
   struct leg {
     std::uint32_t slot = no_loader;
+    std::uint64_t fetch = 0; // from the owner, before there is a loader
     /// Whether the loader was told that nobody waits any more.
     bool stopped = false;
     mono_time began{};
 
     bool active() const noexcept {
-      return slot != no_loader;
+      return slot != no_loader || fetch != 0;
     }
   };
 
@@ -142,6 +144,10 @@ private:
 
   flight& begin_flight(std::string key, const ticket& terms);
   void start_leg(flight& f, leg_kind kind);
+  void ask_owner(flight& f);
+  void send_fetches();
+  void owner_answered(fetch_outcome& x);
+  void start_loader(flight& f, leg_kind kind, load_result so_far = {});
   void loader_done(landed& result);
   void loader_died(std::uint32_t slot, const caf::error& why);
   void backend_died(const caf::error& why);
@@ -195,6 +201,11 @@ private:
   mono_time sweep_at_{}; // when it is armed for
   recycler nodes_;       // of flights and waiters, which it outlives
   flight_table flights_{&nodes_};
+  // Fetches under way, and those that leave with the next flush.
+  std::pmr::unordered_map<std::uint64_t, flight*> fetching_{&nodes_};
+  std::vector<std::pair<peer_actor, fetches>> unsent_;
+  load owner_said_; // kept for its memory
+  random_source random_{0};
   std::vector<loader_slot> loaders_;
   std::vector<std::uint32_t> idle_loaders_; // used least recently first
   std::vector<std::uint32_t> empty_slots_;  // have no loader

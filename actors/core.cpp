@@ -122,6 +122,15 @@ void universe_core::end_all() {
 
 // -- galaxy -------------------------------------------------------------------
 
+namespace {
+
+// A peer that has not answered by then is asked no longer, so that there is
+// time for somebody else: at most this, and at most a third of what is left.
+constexpr auto attempt_max = std::chrono::seconds{1};
+constexpr auto attempt_share = 3;
+
+} // namespace
+
 failure too_many_keys() {
   return {errc::overloaded,
           "more than " + std::to_string(keys_at_once_max) + " keys at once"};
@@ -174,8 +183,8 @@ galaxy_core::galaxy_core(std::shared_ptr<universe_core> home, std::string name,
                        this->home->time)),
     shards(cells_of(memory)),
     loads(this->options.loads_max),
-    fallbacks(this->options.fallbacks_per_second),
     jobs(std::make_shared<gate>(this->options.loads_max)),
+    fallbacks(this->options.fallbacks_per_second),
     workers(make_workers(this->source)) {
   // nop
 }
@@ -187,6 +196,26 @@ value galaxy_core::owner_of(std::string_view key) const {
 value galaxy_core::owner_in(const ring_view* view, std::string_view key) const {
   auto owner = view ? view->owner_id(key) : value{};
   return owner.empty() ? home->self_id : owner;
+}
+
+std::optional<failure>
+galaxy_core::too_large(const load_result& outcome) const {
+  if (!outcome.found())
+    return std::nullopt;
+  auto size = outcome.content().data.size();
+  if (size <= options.value_bytes_max)
+    return std::nullopt;
+  return failure{errc::value_too_large,
+                 std::to_string(size) + " bytes, at most "
+                   + std::to_string(options.value_bytes_max)};
+}
+
+mono_time galaxy_core::attempt_deadline(mono_time now,
+                                        mono_time deadline) const {
+  return now
+         + std::clamp<std::chrono::nanoseconds>(
+           (deadline - now) / attempt_share, std::chrono::nanoseconds{0},
+           attempt_max);
 }
 
 std::optional<std::variant<answer, failure>>

@@ -184,6 +184,13 @@ public:
   /// The same as a view of the ring has it, or without any.
   value owner_in(const ring_view* view, std::string_view key) const;
 
+  /// Why a value is larger than this galaxy takes, if it is.
+  std::optional<failure> too_large(const load_result& outcome) const;
+
+  /// When to give up the next peer that is asked: somebody else may still have
+  /// to be, before the deadline.
+  mono_time attempt_deadline(mono_time now, mono_time deadline) const;
+
   /// Counts a get and answers it if that needs no cache actor: from memory, or
   /// *not found* for a peek, or with an error for a key that is too long.
   std::optional<std::variant<answer, failure>>

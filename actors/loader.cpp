@@ -9,19 +9,6 @@ namespace galaxycache {
 
 namespace {
 
-// An owner that has not answered by then is asked no longer, so that there is
-// time for somebody else: at most this, and at most a third of what is left.
-constexpr auto attempt_max = std::chrono::seconds{1};
-constexpr auto attempt_share = 3;
-
-/// Whether an error says that a peer cannot be asked, and not what it thinks of
-/// the key.
-bool is_away(errc code) {
-  return code == errc::peer_failed || code == errc::unavailable
-         || code == errc::deadline_exceeded || code == errc::draining
-         || code == errc::incompatible_peer;
-}
-
 /// Runs a backend function on a worker and tells the loader. Holds nothing of
 /// the universe's: on a worker that is abandoned it may outlive the system.
 class backend_job : public worker_pool::job {
@@ -112,13 +99,10 @@ void loader_state::take(load_order order) {
       call_backend();
     return;
   }
-  config_.galaxy->retries.earn();
-  auto owner = load_->view->members.owner(load_->key);
-  if (owner && load_->view->peers[*owner])
-    ask_peer(*owner);
-  else
-    finish(failure{errc::peer_failed, "nobody else owns the key"},
-           hit_level::miss);
+  asked_id_ = std::move(load_->owner);
+  auto outcome = std::exchange(load_->outcome, {});
+  if (!ask_another())
+    finish(std::move(outcome), hit_level::miss);
 }
 
 // -- the peer leg -------------------------------------------------------------
@@ -127,14 +111,10 @@ void loader_state::take(load_order order) {
 void loader_state::ask_peer(std::uint32_t member) {
   auto& view = *load_->view;
   asked_id_ = view.ids[member];
-  auto start = now();
-  auto share = (load_->deadline - start) / attempt_share;
-  auto patience = std::clamp<std::chrono::nanoseconds>(
-    share, std::chrono::nanoseconds{0}, attempt_max);
   fetch wanted;
   wanted.galaxy = config_.galaxy->wire_name;
   wanted.key = load_->key;
-  wanted.deadline = start + patience;
+  wanted.deadline = config_.galaxy->attempt_deadline(now(), load_->deadline);
   wanted.gutter = asked_successor_;
   request(self_, view.peers[member], std::move(wanted))
     .then(
@@ -150,7 +130,7 @@ void loader_state::ask_peer(std::uint32_t member) {
 }
 
 void loader_state::peer_answered(load_result outcome) {
-  if (auto why = too_large(outcome))
+  if (auto why = config_.galaxy->too_large(outcome))
     outcome = *why;
   if (outcome.found()) {
     load_->gutter = asked_successor_;
@@ -217,7 +197,7 @@ void loader_state::peek_previous_owner() {
   auto done = [this, &cell, serial = serial_](load_result outcome) {
     if (!load_ || serial != serial_)
       return;
-    if (auto why = too_large(outcome))
+    if (auto why = config_.galaxy->too_large(outcome))
       outcome = *why;
     if (outcome.found()) {
       cell.count.add(counter::coalesced_peer_peek_hits);
@@ -294,27 +274,13 @@ void loader_state::backend_done(load_result outcome) {
   auto& options = config_.galaxy->options;
   if (!outcome.found())
     return finish(std::move(outcome), hit_level::miss);
-  if (auto why = too_large(outcome))
+  if (auto why = config_.galaxy->too_large(outcome))
     return finish(*why, hit_level::miss);
   limit_lifetime(outcome.content(), options.get_ttl);
   finish(std::move(outcome), hit_level::backend);
 }
 
 // -- both ---------------------------------------------------------------------
-
-/// Whether a value is larger than this galaxy takes, whoever it is from.
-std::optional<failure>
-loader_state::too_large(const load_result& outcome) const {
-  if (!outcome.found())
-    return std::nullopt;
-  auto size = outcome.content().data.size();
-  auto limit = config_.galaxy->options.value_bytes_max;
-  if (size <= limit)
-    return std::nullopt;
-  return failure{errc::value_too_large, std::to_string(size)
-                                          + " bytes, at most "
-                                          + std::to_string(limit)};
-}
 
 void loader_state::limit_lifetime(loaded& content, const ttl_cap& cap) {
   auto wall = config_.galaxy->home->time->wall_now();

@@ -16,9 +16,9 @@ struct loader_config {
   universe_core::presence alive;
 };
 
-/// Takes one load through its course. On the peer leg: the owner, if that is
-/// away the owner on a newer view of the ring, then the successor. On the local
-/// leg: the previous owner's cache, then the backend.
+/// Takes one load through its course. On the local leg: the previous owner's
+/// cache, then the backend. On the peer leg the owner was away: the owner on a
+/// newer view of the ring is asked, then the successor.
 class loader_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.loader";
@@ -39,7 +39,6 @@ private:
   void call_backend();
   void backend_done(load_result outcome);
   void finish(load_result outcome, hit_level level);
-  std::optional<failure> too_large(const load_result& outcome) const;
   void limit_lifetime(loaded& content, const ttl_cap& cap);
   value owner_of_loaded() const;
   mono_time now() const;

@@ -23,6 +23,11 @@ constexpr auto telling_patience = std::chrono::milliseconds{50};
 
 } // namespace
 
+peer_link_state::~peer_link_state() {
+  fail_all({errc::unavailable, "the peer actor ended"});
+  outbox_.send();
+}
+
 peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,
                                                  peer_config config) {
   self_ = self;
@@ -36,46 +41,75 @@ peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,
   connect();
   rearm();
   return {
-    [this](fetch& wanted) { return ask(std::move(wanted)); },
-    [this](const frame& x) { hear(x); },
-    [this](connection& x) { connected(x); },
+    [this](fetch& wanted) {
+      auto promise = self_->make_response_promise<load_result>();
+      ask(std::move(wanted), fetch_reply{promise});
+      return promise;
+    },
+    [this](fetches& x) {
+      auto to = caf::actor_cast<fetcher_actor>(self_->current_sender());
+      auto& batch = *x.batch;
+      while (batch.taken < batch.asked.size()) {
+        auto& each = batch.asked[batch.taken++];
+        ask(std::move(each.wanted), fetch_reply{to, each.id});
+      }
+      outbox_.send();
+    },
+    [this](const frame& x) {
+      hear(x);
+      outbox_.send();
+    },
+    [this](connection& x) {
+      connected(x);
+      outbox_.send();
+    },
     [this](flush_atom) { flush(); },
-    [this](put_atom, peer_info& info) { move_to(std::move(info)); },
-    [this](tick_atom) { tick(); },
+    [this](put_atom, peer_info& info) {
+      move_to(std::move(info));
+      outbox_.send();
+    },
+    [this](tick_atom) {
+      tick();
+      outbox_.send();
+    },
     [this](stop_atom) { stop(); },
   };
 }
 
 // -- fetches ------------------------------------------------------------------
 
-result<load_result> peer_link_state::ask(fetch wanted) {
+/// Why a fetch is not even put down.
+std::optional<failure> peer_link_state::why_not_now(const fetch& wanted,
+                                                    mono_time now) {
   if (state_ == peer_state::down)
-    return load_result{failure{errc::peer_failed, "the peer is down"}};
+    return failure{errc::peer_failed, "the peer is down"};
   if (state_ == peer_state::draining)
-    return load_result{failure{errc::draining, "the peer is leaving"}};
-  auto now = time().now();
+    return failure{errc::draining, "the peer is leaving"};
   if (wanted.deadline <= now)
-    return load_result{errc::deadline_exceeded};
-  auto key_bytes = wanted.key.size();
+    return failure{errc::deadline_exceeded, {}};
   if (waiting_.size() >= config_.options.fetches_max
-      || waiting_bytes_ + key_bytes > config_.options.fetch_bytes_max)
-    return load_result{failure{errc::overloaded, "too many fetches wait"}};
+      || waiting_bytes_ + wanted.key.size() > config_.options.fetch_bytes_max)
+    return failure{errc::overloaded, "too many fetches wait"};
   if (!breaker_->try_pass(now))
-    return load_result{failure{errc::peer_failed, "it failed too often"}};
+    return failure{errc::peer_failed, "it failed too often"};
+  return std::nullopt;
+}
+
+void peer_link_state::ask(fetch wanted, fetch_reply to) {
+  auto now = time().now();
+  if (auto why = why_not_now(wanted, now))
+    return to.deliver(std::move(*why), outbox_);
   auto id = ++fetches_begun_;
-  sure_promise<load_result> to{self_->make_response_promise<load_result>()};
-  auto promise = to.promise();
   auto& w = waiting_.try_emplace(id, std::move(to)).first->second;
   w.id = id;
-  w.key_bytes = key_bytes;
+  w.key_bytes = wanted.key.size();
   w.since = now;
-  waiting_bytes_ += key_bytes;
+  waiting_bytes_ += w.key_bytes;
   wheel_->arm(w, wanted.deadline);
   w.wanted = std::move(wanted);
   unsent_.push_back(id);
   flush_later();
   rearm();
-  return promise;
 }
 
 /// What else waits in the mailbox leaves in the same batch.
@@ -148,7 +182,7 @@ void peer_link_state::answer(std::uint64_t id, load_result outcome) {
   if (i == waiting_.end())
     return; // given up, or answered twice
   waiting_bytes_ -= i->second.key_bytes;
-  i->second.to.deliver(std::move(outcome));
+  i->second.to.deliver(std::move(outcome), outbox_);
   waiting_.erase(i);
 }
 
@@ -156,7 +190,7 @@ void peer_link_state::fail_all(const failure& why) {
   unsent_.clear();
   waiting_bytes_ = 0;
   for (auto& [id, w] : waiting_)
-    w.to.deliver(load_result{why});
+    w.to.deliver(why, outbox_);
   waiting_.clear();
 }
 
@@ -201,6 +235,7 @@ void peer_link_state::watch_server() {
       return;
     if (server_ && caf::actor_cast<caf::actor_addr>(server_) == address)
       lost({errc::peer_failed, "the connection broke"});
+    outbox_.send();
   });
 }
 
@@ -390,6 +425,7 @@ void peer_link_state::rearm() {
 
 void peer_link_state::stop() {
   fail_all({errc::unavailable, "the peer was removed from the ring"});
+  outbox_.send();
   say(wire::goodbye{});
   self_->quit();
 }

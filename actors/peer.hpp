@@ -37,6 +37,9 @@ class peer_link_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.peer";
 
+  peer_link_state() = default;
+  ~peer_link_state();
+
   peer_actor::behavior_type start(peer_actor::pointer self, peer_config config);
 
 private:
@@ -51,13 +54,11 @@ private:
   };
 
   struct waiting : timed {
-    explicit waiting(sure_promise<load_result> to)
-      : timed(alarm::fetch),
-        to(std::move(to)) {
+    explicit waiting(fetch_reply to) : timed(alarm::fetch), to(std::move(to)) {
       // nop
     }
 
-    sure_promise<load_result> to;
+    fetch_reply to;
     std::uint64_t id = 0;
     std::size_t key_bytes = 0;
     mono_time since{};
@@ -66,7 +67,8 @@ private:
 
   // -- fetches ----------------------------------------------------------------
 
-  result<load_result> ask(fetch wanted);
+  std::optional<failure> why_not_now(const fetch& wanted, mono_time now);
+  void ask(fetch wanted, fetch_reply to);
   void flush_later();
   void flush();
   void send_batch(mono_time now);
@@ -125,6 +127,7 @@ private:
   mono_time heard_{};             // when the server last said something
   timed connection_alarm_{alarm::connection};
 
+  fetched_outbox outbox_; // sent at the end of what happens
   std::unordered_map<std::uint64_t, waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::deque<std::uint64_t> unsent_; // in order; some may have been given up

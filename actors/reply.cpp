@@ -2,6 +2,8 @@
 
 #include "galaxycache/runtime/planted.hpp"
 
+#include <algorithm>
+
 namespace galaxycache {
 
 reply::numbered::numbered(cache_actor::pointer self, asker_actor to,
@@ -83,6 +85,56 @@ bool reply::asker_is_gone() const {
   if (auto* promise = std::get_if<sure_promise<answer>>(&to_))
     return promise->asker_is_gone();
   return std::get<numbered>(to_).asker_is_gone();
+}
+
+// -- fetches ------------------------------------------------------------------
+
+void fetched_outbox::add(const fetcher_actor& to, std::uint64_t id,
+                         load_result outcome) {
+  auto i = std::ranges::find(all_, to, [](auto& x) { return x.first; });
+  if (i == all_.end()) {
+    all_.emplace_back(to, fetched{});
+    i = std::prev(all_.end());
+    i->second.all = std::make_shared<std::vector<fetch_outcome>>();
+  }
+  i->second.all->push_back({id, std::move(outcome)});
+}
+
+void fetched_outbox::send() {
+  for (auto& [to, outcomes] : std::exchange(all_, {}))
+    post(to, std::move(outcomes));
+}
+
+fetch_reply::fetch_reply(promise_type promise) : promise_(std::move(promise)) {
+  // nop
+}
+
+fetch_reply::fetch_reply(fetcher_actor to, std::uint64_t id)
+  : to_(std::move(to)),
+    id_(id) {
+  // nop
+}
+
+fetch_reply::fetch_reply(fetch_reply&& other) noexcept
+  : promise_(std::exchange(other.promise_, std::nullopt)),
+    to_(std::exchange(other.to_, {})),
+    id_(other.id_) {
+  // nop
+}
+
+fetch_reply::~fetch_reply() {
+  if (!to_)
+    return;
+  fetched_outbox outbox;
+  deliver(failure{errc::internal_error, "a fetch was forgotten"}, outbox);
+  outbox.send();
+}
+
+void fetch_reply::deliver(load_result outcome, fetched_outbox& outbox) {
+  if (promise_)
+    promise_->deliver(std::move(outcome));
+  else if (auto to = std::exchange(to_, {}))
+    outbox.add(to, id_, std::move(outcome));
 }
 
 } // namespace galaxycache

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace galaxycache {
 
@@ -111,6 +112,42 @@ private:
   };
 
   std::variant<sure_promise<answer>, numbered> to_;
+};
+
+/// Outcomes of fetches that were asked for by number, gathered for each
+/// fetcher. Part of the state of the actor that sends them.
+class fetched_outbox {
+public:
+  void add(const fetcher_actor& to, std::uint64_t id, load_result outcome);
+
+  /// Everything leaves.
+  void send();
+
+private:
+  std::vector<std::pair<fetcher_actor, fetched>> all_;
+};
+
+/// The one outcome that a fetch is owed, whether it came as a request or by
+/// number. Move-only; destroyed without it says `internal_error`. Belongs to
+/// the actor that was asked.
+class fetch_reply {
+public:
+  using promise_type = caf::typed_response_promise<load_result>;
+
+  explicit fetch_reply(promise_type promise);
+  fetch_reply(fetcher_actor to, std::uint64_t id);
+
+  fetch_reply(fetch_reply&& other) noexcept;
+  fetch_reply& operator=(fetch_reply&&) = delete;
+  ~fetch_reply();
+
+  /// What was asked for by number leaves with the outbox.
+  void deliver(load_result outcome, fetched_outbox& outbox);
+
+private:
+  std::optional<sure_promise<load_result>> promise_;
+  fetcher_actor to_; // null if it is a promise, or delivered
+  std::uint64_t id_ = 0;
 };
 
 } // namespace galaxycache

@@ -14,6 +14,11 @@ using asker_actor = typed_actor<
   // INTERNAL: a cache actor answers a question.
   result<void>(answered)>;
 
+/// Whoever fetches many values from a peer.
+using fetcher_actor = typed_actor<
+  // INTERNAL: what came of some fetches.
+  result<void>(fetched)>;
+
 /// The CACHE actor: the only writer of one shard of one galaxy. Never blocks.
 using cache_actor = typed_actor<
   // INTERNAL: the value if present and unexpired, else a flight for it.
@@ -24,13 +29,18 @@ using cache_actor = typed_actor<
   result<void>(questions),
   // INTERNAL: a loader has finished.
   result<void>(landed),
+  // INTERNAL: what came of asking owners.
+  result<void>(fetched),
+  // INTERNAL: gathered fetches leave now.
+  result<void>(flush_atom),
   // INTERNAL: some deadline of the actor's may have passed.
   result<void>(tick_atom),
   // INTERNAL: answer all waiters `draining` and end.
   result<void>(stop_atom)>;
 
 /// The LOADER actor: takes one load at a time from its cache actor through its
-/// course: owner, previous owner, backend.
+/// course: previous owner and backend, or whoever is asked when an owner is
+/// away.
 using loader_actor = typed_actor<
   // INTERNAL: the cache wants a key loaded; answered with `landed`.
   result<void>(load_order),
@@ -42,6 +52,9 @@ using loader_actor = typed_actor<
 /// The PEER actor: one per remote universe. Owns the connection to its server
 /// and the fetches in flight.
 using peer_actor = typed_actor<
+  // INTERNAL: a cache actor wants values from this peer; the sender, a fetcher,
+  // gets what comes of it as it is known.
+  result<void>(fetches),
   // INTERNAL: a loader wants a value from this peer.
   // Outcome: value, not_found, or a failure: peer_failed, overloaded,
   // deadline_exceeded, draining, unknown_galaxy, incompatible_peer.

@@ -36,23 +36,27 @@ struct question {
   ticket terms;
 };
 
-/// Questions on their way to a cache actor. Those it has not taken when the
-/// message is destroyed, because the actor died first, are reported lost.
-struct question_batch {
-  std::vector<question> asked;
-  /// How many of them the cache actor has taken.
+/// Many of something on their way to an actor, each with an `id`. Those it has
+/// not taken when the message is destroyed, because the actor died first, are
+/// reported lost.
+template <class T>
+struct sure_batch {
+  std::vector<T> asked;
+  /// How many of them the actor has taken.
   std::size_t taken = 0;
   std::function<void(std::uint64_t id)> lost;
 
-  question_batch() = default;
-  question_batch(const question_batch&) = delete;
-  question_batch& operator=(const question_batch&) = delete;
+  sure_batch() = default;
+  sure_batch(const sure_batch&) = delete;
+  sure_batch& operator=(const sure_batch&) = delete;
 
-  ~question_batch() {
+  ~sure_batch() {
     for (; taken < asked.size(); ++taken)
       lost(asked[taken].id);
   }
 };
+
+using question_batch = sure_batch<question>;
 
 /// Many questions to one cache actor, answered one by one.
 struct questions {
@@ -84,7 +88,17 @@ enum class stand_in : std::uint8_t {
   successor,
 };
 
-/// What a loader is to do, and then what came of it. It goes to the loader and
+/// Whether an error says that a peer cannot be asked, and not what it thinks of
+/// the key.
+constexpr bool is_away(errc code) noexcept {
+  return code == errc::peer_failed || code == errc::unavailable
+         || code == errc::deadline_exceeded || code == errc::draining
+         || code == errc::incompatible_peer;
+}
+
+/// What a loader is to do, and then what came of it. On the peer leg the owner
+/// has been asked before, without success: `outcome` and `owner` say what came
+/// of that. It goes to the loader and
 /// comes back: whoever has it may change it. (A message with as much inside
 /// would be larger than what glibc frees without a lock in a thread that did
 /// not allocate it.)
@@ -128,6 +142,29 @@ struct fetch {
   /// When to give this attempt up.
   mono_time deadline{};
   bool gutter = false;
+};
+
+/// A value to get from a peer, and the number under which somebody wants the
+/// outcome.
+struct numbered_fetch {
+  std::uint64_t id = 0;
+  fetch wanted;
+};
+
+/// Many fetches from one peer, whose outcomes come as they are known.
+struct fetches {
+  std::shared_ptr<sure_batch<numbered_fetch>> batch;
+};
+
+/// What came of a fetch.
+struct fetch_outcome {
+  std::uint64_t id = 0;
+  load_result outcome;
+};
+
+/// What came of many. It goes to one actor, which may change it.
+struct fetched {
+  std::shared_ptr<std::vector<fetch_outcome>> all;
 };
 
 /// A backend function has returned, or the backend has died.

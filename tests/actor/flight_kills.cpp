@@ -199,11 +199,15 @@ BOOST_AUTO_TEST_CASE(
   a_loader_that_dies_on_the_peer_leg_makes_way_for_the_local) {
   scripted_backend source{backend_kind::actor};
   flight_rig rig{source, one_shard()};
-  scripted_peer peer{rig.system};
-  rig.core->view.set(make_view({{"self", 0}, {"peer", 1, peer.handle()}}));
+  scripted_peer owner{rig.system};
+  scripted_peer peer{rig.system}; // the successor
+  auto view = make_view(
+    {{"self", 0}, {"owner", 1, owner.handle()}, {"peer", 1, peer.handle()}});
+  rig.core->view.set(view);
+  owner->react([](auto, auto&) { return failure{errc::peer_failed, "gone"}; });
   peer.hold();
   for (int i = 0; i < waiters; ++i)
-    rig.ask("key");
+    rig.ask(key_owned_by(*view, "owner"));
   rig.await_waiting(waiters);
   eventually([&] { return peer->held() == 1; });
   kill(peer->take_callers().at(0));

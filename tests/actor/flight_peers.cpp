@@ -47,23 +47,30 @@ peer_actor forwarder(caf::actor_system& system, galaxy_actor to,
                      std::shared_ptr<std::atomic<int>> fetches) {
   auto handle = system.spawn<caf::hidden>(
     [to, fetches](caf::event_based_actor* self) -> caf::behavior {
-      return {[=](const fetch& wanted) {
-        ++*fetches;
-        auto promise = self->make_response_promise<load_result>();
-        get_options options;
-        options.mode = wanted.mode;
-        request(self, to, get_atom_v, wanted.key, options)
-          .then(
-            [promise](answer& x) mutable {
-              if (x.found())
-                promise.deliver(load_result{loaded{x.data, x.expiry}});
-              else
-                promise.deliver(load_result{errc::not_found});
-            },
-            [promise](caf::error& why) mutable {
-              promise.deliver(load_result{failure_of(why)});
-            });
-        return promise;
+      return {[=](galaxycache::fetches& x) {
+        auto from = caf::actor_cast<fetcher_actor>(self->current_sender());
+        auto& batch = *x.batch;
+        while (batch.taken < batch.asked.size()) {
+          auto& [id, wanted] = batch.asked[batch.taken++];
+          ++*fetches;
+          auto answer_to = std::make_shared<fetch_reply>(from, id);
+          auto deliver = [answer_to](load_result outcome) {
+            fetched_outbox outbox;
+            answer_to->deliver(std::move(outcome), outbox);
+            outbox.send();
+          };
+          get_options options;
+          options.mode = wanted.mode;
+          request(self, to, get_atom_v, wanted.key, options)
+            .then(
+              [deliver](answer& x) {
+                if (x.found())
+                  deliver(loaded{x.data, x.expiry});
+                else
+                  deliver(errc::not_found);
+              },
+              [deliver](caf::error& why) { deliver(failure_of(why)); });
+        }
       }};
     });
   return caf::actor_cast<peer_actor>(handle);
