@@ -1,6 +1,7 @@
 #pragma once
 
 #include "galaxycache/actors/core.hpp"
+#include "galaxycache/actors/reply.hpp"
 #include "galaxycache/messages/actors.hpp"
 
 #include <vector>
@@ -8,8 +9,8 @@
 namespace galaxycache {
 
 /// Sends many questions to the cache actor of a shard, counted in before. Each
-/// is answered with `answered` to `asker`, come what may: those that there is
-/// no room for, at once by `refuse`; those lost with a dying cache actor,
+/// is answered with an `answered` to `asker`, come what may: those that there
+/// is no room for, at once by `refuse`; those lost with a dying cache actor,
 /// later.
 template <class Self, class Refuse>
 void ask_cache(Self* asker, const galaxy_core& galaxy, shard_cell& cell,
@@ -22,7 +23,8 @@ void ask_cache(Self* asker, const galaxy_core& galaxy, shard_cell& cell,
   auto batch = std::make_shared<question_batch>();
   batch->asked = std::move(asked);
   batch->lost = [to = caf::actor_cast<asker_actor>(asker)](std::uint64_t id) {
-    post(to, answered{id, {}, {errc::unavailable, "the cache restarted"}});
+    answer_outbox one;
+    one.add(to, {id, {}, {errc::unavailable, "the cache restarted"}});
   };
   send_to(asker, entrance->cache, questions{std::move(batch)});
 }

@@ -71,7 +71,7 @@ cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
       auto& batch = *all.batch;
       while (batch.taken < batch.asked.size()) {
         auto& x = batch.asked[batch.taken++];
-        get(std::move(x.key), x.terms, reply{self_, to, x.id});
+        get(std::move(x.key), x.terms, reply{outbox_, to, x.id});
       }
     },
     [this](landed& result) { loader_done(result); },
@@ -80,7 +80,7 @@ cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
         owner_answered(each);
       rearm();
     },
-    [this](flush_atom) { send_fetches(); },
+    [this](flush_atom) { flush(); },
     [this](tick_atom) { tick(); },
     [this](stop_atom) { stop(); },
   };
@@ -209,15 +209,13 @@ void cache_state::ask_owner(flight& f) {
   auto id = ++serial_;
   fetching_.emplace(id, &f);
   f.peer.fetch = id;
-  if (unsent_.empty())
-    send_to(self_, caf::actor_cast<cache_actor>(self_), flush_atom_v);
+  flush_later();
   auto i = std::ranges::find(unsent_, owner, [](auto& x) { return x.first; });
   if (i == unsent_.end()) {
     auto batch = std::make_shared<sure_batch<numbered_fetch>>();
     batch->lost = [to = caf::actor_cast<fetcher_actor>(self_)](auto lost) {
       fetched_outbox one;
-      one.add(to, lost, failure{errc::unavailable, "the peer is gone"});
-      one.send();
+      one.add(to, {lost, failure{errc::unavailable, "the peer is gone"}});
     };
     unsent_.emplace_back(owner, fetches{std::move(batch)});
     i = std::prev(unsent_.end());
@@ -229,9 +227,16 @@ void cache_state::ask_owner(flight& f) {
   each.wanted.deadline = g.attempt_deadline(f.peer.began, f.deadline);
 }
 
-void cache_state::send_fetches() {
+void cache_state::flush_later() {
+  if (!std::exchange(flush_asked_, true))
+    send_to(self_, caf::actor_cast<cache_actor>(self_), flush_atom_v);
+}
+
+void cache_state::flush() {
+  flush_asked_ = false;
   for (auto& [to, all] : std::exchange(unsent_, {}))
     send_to(self_, to, std::move(all));
+  outbox_.send();
 }
 
 void cache_state::owner_answered(fetch_outcome& x) {
@@ -625,6 +630,7 @@ void cache_state::stop() {
       answer_now(w.to, failure{errc::draining, {}});
     f.waiters.clear();
   }
+  outbox_.send();
   self_->quit();
 }
 

@@ -145,7 +145,8 @@ private:
   flight& begin_flight(std::string key, const ticket& terms);
   void start_leg(flight& f, leg_kind kind);
   void ask_owner(flight& f);
-  void send_fetches();
+  void flush_later();
+  void flush();
   void owner_answered(fetch_outcome& x);
   void start_loader(flight& f, leg_kind kind, load_result so_far = {});
   void loader_done(landed& result);
@@ -199,11 +200,14 @@ private:
   wake_up wake_;
   timed sweep_{alarm::sweep};
   mono_time sweep_at_{}; // when it is armed for
-  recycler nodes_;       // of flights and waiters, which it outlives
+  // Of answers; before those who are owed them.
+  answer_outbox outbox_{[this] { flush_later(); }};
+  std::vector<std::pair<peer_actor, fetches>> unsent_; // to owners
+  bool flush_asked_ = false;
+  recycler nodes_; // of flights and waiters, which it outlives
   flight_table flights_{&nodes_};
-  // Fetches under way, and those that leave with the next flush.
+  // Fetches under way.
   std::pmr::unordered_map<std::uint64_t, flight*> fetching_{&nodes_};
-  std::vector<std::pair<peer_actor, fetches>> unsent_;
   load owner_said_; // kept for its memory
   random_source random_{0};
   std::vector<loader_slot> loaders_;

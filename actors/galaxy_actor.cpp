@@ -73,7 +73,10 @@ galaxy_actor::behavior_type galaxy_state::start(galaxy_actor::pointer self,
       return get_many(std::move(keys.names), options);
     },
     [this](stats_atom) { return config_.galaxy->stats(); },
-    [this](answered& x) { take(x); },
+    [this](answers& x) {
+      for (auto& each : *x.all)
+        take(each);
+    },
     [this](stop_atom) { stop(); },
   };
 }

@@ -25,7 +25,6 @@ constexpr auto telling_patience = std::chrono::milliseconds{50};
 
 peer_link_state::~peer_link_state() {
   fail_all({errc::unavailable, "the peer actor ended"});
-  outbox_.send();
 }
 
 peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,

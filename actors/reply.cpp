@@ -2,20 +2,17 @@
 
 #include "galaxycache/runtime/planted.hpp"
 
-#include <algorithm>
-
 namespace galaxycache {
 
-reply::numbered::numbered(cache_actor::pointer self, asker_actor to,
-                          std::uint64_t id)
-  : self_(self),
+reply::numbered::numbered(answer_outbox& by, asker_actor to, std::uint64_t id)
+  : by_(&by),
     to_(std::move(to)),
     id_(id) {
   // nop
 }
 
 reply::numbered::numbered(numbered&& other) noexcept
-  : self_(other.self_),
+  : by_(other.by_),
     to_(std::exchange(other.to_, {})),
     id_(other.id_) {
   // nop
@@ -24,7 +21,7 @@ reply::numbered::numbered(numbered&& other) noexcept
 reply::numbered& reply::numbered::operator=(numbered&& other) noexcept {
   if (this != &other) {
     break_promise();
-    self_ = other.self_;
+    by_ = other.by_;
     to_ = std::exchange(other.to_, {});
     id_ = other.id_;
   }
@@ -40,8 +37,8 @@ void reply::numbered::deliver(answered x) {
     return;
   x.id = id_;
   if (GALAXYCACHE_PLANTED(double_answer))
-    send_to(self_, to_, answered{x});
-  send_to(self_, std::exchange(to_, {}), std::move(x));
+    by_->add(to_, x);
+  by_->add(std::exchange(to_, {}), std::move(x));
 }
 
 bool reply::numbered::asker_is_gone() const {
@@ -58,8 +55,8 @@ reply::reply(caf::typed_response_promise<answer> promise)
   // nop
 }
 
-reply::reply(cache_actor::pointer self, asker_actor to, std::uint64_t id)
-  : to_(numbered{self, std::move(to), id}) {
+reply::reply(answer_outbox& by, asker_actor to, std::uint64_t id)
+  : to_(numbered{by, std::move(to), id}) {
   // nop
 }
 
@@ -89,22 +86,6 @@ bool reply::asker_is_gone() const {
 
 // -- fetches ------------------------------------------------------------------
 
-void fetched_outbox::add(const fetcher_actor& to, std::uint64_t id,
-                         load_result outcome) {
-  auto i = std::ranges::find(all_, to, [](auto& x) { return x.first; });
-  if (i == all_.end()) {
-    all_.emplace_back(to, fetched{});
-    i = std::prev(all_.end());
-    i->second.all = std::make_shared<std::vector<fetch_outcome>>();
-  }
-  i->second.all->push_back({id, std::move(outcome)});
-}
-
-void fetched_outbox::send() {
-  for (auto& [to, outcomes] : std::exchange(all_, {}))
-    post(to, std::move(outcomes));
-}
-
 fetch_reply::fetch_reply(promise_type promise) : promise_(std::move(promise)) {
   // nop
 }
@@ -127,14 +108,13 @@ fetch_reply::~fetch_reply() {
     return;
   fetched_outbox outbox;
   deliver(failure{errc::internal_error, "a fetch was forgotten"}, outbox);
-  outbox.send();
 }
 
 void fetch_reply::deliver(load_result outcome, fetched_outbox& outbox) {
   if (promise_)
     promise_->deliver(std::move(outcome));
   else if (auto to = std::exchange(to_, {}))
-    outbox.add(to, id_, std::move(outcome));
+    outbox.add(to, {id_, std::move(outcome)});
 }
 
 } // namespace galaxycache

@@ -3,6 +3,9 @@
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
 
+#include <algorithm>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -70,6 +73,53 @@ private:
   std::optional<promise_type> promise_;
 };
 
+/// What goes to several actors, gathered so that each gets one message. Part of
+/// an actor's state; what is left when it is destroyed leaves then.
+template <class Handle, class Message>
+class outbox {
+public:
+  using item = typename Message::item;
+
+  outbox() = default;
+
+  /// Calls `wake` when there is something to send.
+  explicit outbox(std::function<void()> wake) : wake_(std::move(wake)) {
+    // nop
+  }
+
+  outbox(const outbox&) = delete;
+  outbox& operator=(const outbox&) = delete;
+
+  ~outbox() {
+    send();
+  }
+
+  void add(const Handle& to, item x) {
+    if (all_.empty() && wake_)
+      wake_();
+    auto i = std::ranges::find(all_, to, [](auto& y) { return y.first; });
+    if (i == all_.end()) {
+      Message empty;
+      empty.all = std::make_shared<std::vector<item>>();
+      i = all_.insert(i, {to, std::move(empty)});
+    }
+    i->second.all->push_back(std::move(x));
+  }
+
+  /// Everything leaves.
+  void send() {
+    for (auto& [to, message] : std::exchange(all_, {}))
+      post(to, std::move(message));
+  }
+
+private:
+  std::function<void()> wake_;
+  std::vector<std::pair<Handle, Message>> all_;
+};
+
+using answer_outbox = outbox<asker_actor, answers>;
+using fetched_outbox = outbox<fetcher_actor, fetched>;
+
 /// The one answer that a get is owed, whoever asked: a caller with a request,
 /// or an asker with a numbered question. Move-only; destroyed unanswered it
 /// answers `internal_error`. Belongs to a cache actor.
@@ -78,8 +128,8 @@ public:
   /// Owed to the sender of a request.
   explicit reply(caf::typed_response_promise<answer> promise);
 
-  /// Owed to an asker; `self` is the actor that answers.
-  reply(cache_actor::pointer self, asker_actor to, std::uint64_t id);
+  /// Owed to an asker: leaves with the outbox, which must outlive this.
+  reply(answer_outbox& by, asker_actor to, std::uint64_t id);
 
   reply(reply&&) noexcept = default;
   reply& operator=(reply&&) noexcept = default;
@@ -95,7 +145,7 @@ private:
   /// An asker's question; empty once answered or moved from.
   class numbered {
   public:
-    numbered(cache_actor::pointer self, asker_actor to, std::uint64_t id);
+    numbered(answer_outbox& by, asker_actor to, std::uint64_t id);
     numbered(numbered&& other) noexcept;
     numbered& operator=(numbered&& other) noexcept;
     ~numbered();
@@ -106,25 +156,12 @@ private:
   private:
     void break_promise();
 
-    cache_actor::pointer self_;
+    answer_outbox* by_;
     asker_actor to_;
     std::uint64_t id_;
   };
 
   std::variant<sure_promise<answer>, numbered> to_;
-};
-
-/// Outcomes of fetches that were asked for by number, gathered for each
-/// fetcher. Part of the state of the actor that sends them.
-class fetched_outbox {
-public:
-  void add(const fetcher_actor& to, std::uint64_t id, load_result outcome);
-
-  /// Everything leaves.
-  void send();
-
-private:
-  std::vector<std::pair<fetcher_actor, fetched>> all_;
 };
 
 /// The one outcome that a fetch is owed, whether it came as a request or by

@@ -16,7 +16,10 @@ server_actor::behavior_type server_state::start(server_actor::pointer self,
   });
   return {
     [this](const frame& x) { hear(x); },
-    [this](const answered& x) { take(x); },
+    [this](const answers& x) {
+      for (auto& each : *x.all)
+        take(each);
+    },
     [this](flush_atom) {
       if (is_from_here())
         flush();

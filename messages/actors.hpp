@@ -9,10 +9,10 @@ namespace galaxycache {
 // The catalogue: who there is and what they understand. Messages marked
 // INTERNAL are for the actors of one universe.
 
-/// Whoever asks many questions and takes the answers one by one.
+/// Whoever asks many questions, and takes the answers as they are known.
 using asker_actor = typed_actor<
-  // INTERNAL: a cache actor answers a question.
-  result<void>(answered)>;
+  // INTERNAL: a cache actor answers some questions.
+  result<void>(answers)>;
 
 /// Whoever fetches many values from a peer.
 using fetcher_actor = typed_actor<
@@ -24,14 +24,14 @@ using cache_actor = typed_actor<
   // INTERNAL: the value if present and unexpired, else a flight for it.
   // Errors: all but unknown_galaxy and address_in_use.
   result<answer>(get_atom, std::string, ticket),
-  // INTERNAL: the same for many keys; the sender, an asker, gets the answers
-  // one by one.
+  // INTERNAL: the same for many keys; the sender, an asker, gets the
+  // answers as they are known.
   result<void>(questions),
   // INTERNAL: a loader has finished.
   result<void>(landed),
   // INTERNAL: what came of asking owners.
   result<void>(fetched),
-  // INTERNAL: gathered fetches leave now.
+  // INTERNAL: gathered fetches and answers leave now.
   result<void>(flush_atom),
   // INTERNAL: some deadline of the actor's may have passed.
   result<void>(tick_atom),
@@ -77,8 +77,8 @@ using peer_actor = typed_actor<
 using server_actor = typed_actor<
   // A peer says something: hello, a batch of fetches, a ping.
   result<void>(frame),
-  // INTERNAL: a cache actor answers a question.
-  result<void>(answered),
+  // INTERNAL: a cache actor answers some questions.
+  result<void>(answers),
   // INTERNAL: gathered answers leave now.
   result<void>(flush_atom),
   // INTERNAL: tell the peers that this universe is leaving.
@@ -117,8 +117,8 @@ using galaxy_actor = typed_actor<
   result<std::vector<get_result>>(get_atom, name_list, get_options),
   // What the galaxy has done and holds.
   result<galaxy_stats>(stats_atom),
-  // INTERNAL: a cache actor answers a question.
-  result<void>(answered),
+  // INTERNAL: a cache actor answers some questions.
+  result<void>(answers),
   // INTERNAL: stop the cache actors and end.
   result<void>(stop_atom)>;
 

@@ -58,7 +58,7 @@ struct sure_batch {
 
 using question_batch = sure_batch<question>;
 
-/// Many questions to one cache actor, answered one by one.
+/// Many questions to one cache actor, answered as the answers are known.
 struct questions {
   std::shared_ptr<question_batch> batch;
 };
@@ -68,6 +68,13 @@ struct answered {
   std::uint64_t id = 0;
   answer content;
   failure error;
+};
+
+/// The answers to many. It goes to one actor, which may change it.
+struct answers {
+  using item = answered;
+
+  std::shared_ptr<std::vector<answered>> all;
 };
 
 /// The two ways to get a value for a key; a flight may take both at once.
@@ -164,6 +171,8 @@ struct fetch_outcome {
 
 /// What came of many. It goes to one actor, which may change it.
 struct fetched {
+  using item = fetch_outcome;
+
   std::shared_ptr<std::vector<fetch_outcome>> all;
 };
 
