@@ -63,15 +63,16 @@ cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
   return {
     [this](get_atom, std::string& key, const ticket& terms) -> result<answer> {
       auto promise = self_->make_response_promise<answer>();
-      get(std::move(key), terms, reply{promise});
+      get(std::move(key), terms, reply{promise}, time().now());
       return promise;
     },
     [this](questions& all) {
       auto to = caf::actor_cast<asker_actor>(self_->current_sender());
       auto& batch = *all.batch;
+      auto now = time().now();
       while (batch.taken < batch.asked.size()) {
         auto& x = batch.asked[batch.taken++];
-        get(std::move(x.key), x.terms, reply{outbox_, to, x.id});
+        get(std::move(x.key), x.terms, reply{outbox_, to, x.id}, now);
       }
     },
     [this](landed& result) { loader_done(result); },
@@ -88,7 +89,8 @@ cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
 
 // -- gets ---------------------------------------------------------------------
 
-void cache_state::get(std::string key, const ticket& terms, reply to) {
+void cache_state::get(std::string key, const ticket& terms, reply to,
+                      mono_time now) {
   // The value may have come since the caller looked.
   auto& memory = cell_->memory;
   std::optional<answer> hit;
@@ -104,14 +106,14 @@ void cache_state::get(std::string key, const ticket& terms, reply to) {
     return answer_now(to, failure{errc::key_too_long, {}});
   if (terms.mode == fetch_mode::peek)
     return answer_now(to, answer{});
-  if (terms.deadline <= time().now())
+  if (terms.deadline <= now)
     return answer_now(to, failure{errc::deadline_exceeded, {}});
   auto i = flights_.find(std::string_view{key});
   if (i != flights_.end())
     return join(i->second, terms, std::move(to));
   if (galaxy().home->phase.load() != life::serving)
     return answer_now(to, failure{errc::draining, {}});
-  join(begin_flight(std::move(key), terms), terms, std::move(to));
+  join(begin_flight(std::move(key), terms, now), terms, std::move(to));
 }
 
 void cache_state::join(flight& f, const ticket& terms, reply to) {
@@ -127,7 +129,7 @@ void cache_state::join(flight& f, const ticket& terms, reply to) {
                    + late);
   // Whoever must not wait for a peer needs the local leg, be there another or
   // not; whoever may is content with any.
-  auto remote = f.view && f.view->remote_owner(*f.key);
+  auto remote = f.remote_owner.has_value();
   if (!takes_peers || !remote) {
     if (GALAXYCACHE_PLANTED(waits_for_peer_phase) && f.peer.active())
       return rearm();
@@ -173,14 +175,19 @@ void cache_state::leave(waiter& w) {
 
 // -- flights ------------------------------------------------------------------
 
-cache_state::flight& cache_state::begin_flight(std::string key,
-                                               const ticket& terms) {
+cache_state::flight&
+cache_state::begin_flight(std::string key, const ticket& terms, mono_time now) {
   auto [i, added] = flights_.try_emplace(std::move(key), &nodes_);
   auto& f = i->second;
   f.key = &i->first;
-  f.began = time().now();
+  f.began = now;
   f.deadline = terms.deadline;
   f.view = galaxy().home->view.get();
+  if (f.view) {
+    auto owner = f.view->members.owner(*f.key);
+    if (owner && f.view->peers[*owner])
+      f.remote_owner = owner;
+  }
   wheel_->arm(f, f.began + check_up_interval);
   cell_->flights.store(flights_.size(), std::memory_order_relaxed);
   cell_->count.add(counter::coalesced_loads);
@@ -205,7 +212,7 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
 void cache_state::ask_owner(flight& f) {
   auto& g = galaxy();
   g.retries.earn();
-  auto& owner = *f.view->remote_owner(*f.key);
+  auto& owner = f.view->peers[*f.remote_owner];
   auto id = ++serial_;
   fetching_.emplace(id, &f);
   f.peer.fetch = id;
@@ -253,7 +260,7 @@ void cache_state::owner_answered(fetch_outcome& x) {
   auto& said = owner_said_;
   said.outcome = std::move(x.outcome);
   said.level = hit_level::peer;
-  said.owner = f.view->owner_id(*f.key);
+  said.owner = f.view->ids[*f.remote_owner];
   if (said.outcome.found()) {
     auto& content = said.outcome.content();
     content.expiry = galaxy().options.get_ttl.apply(content.expiry,
@@ -284,11 +291,11 @@ void cache_state::start_loader(flight& f, leg_kind kind, load_result so_far) {
   what->here = stand_in::none;
   if (kind == leg_kind::peer) {
     what->outcome = std::move(so_far);
-    what->owner = f.view->owner_id(*f.key);
+    what->owner = f.view->ids[*f.remote_owner];
   }
   auto& peek = galaxy().options.peek;
   what->peek_previous = peek && kind == leg_kind::local && f.view
-                        && !f.view->remote_owner(*f.key)
+                        && !f.remote_owner
                         && l.began - galaxy().home->born < peek->warm_time;
   send_to(self_, slot.loader, load_order{l.slot, slot.serial, std::move(what)});
 }

@@ -105,8 +105,10 @@ private:
     mono_time deadline{}; // of the get that began it
     bool asked_again = false;
     bool gutter = false;
-    /// The ring as it was when the flight began.
+    /// The ring as it was when the flight began, and in it the owner, if that
+    /// is somebody else.
     std::shared_ptr<const ring_view> view;
+    std::optional<std::uint32_t> remote_owner;
   };
 
   struct key_hash {
@@ -134,7 +136,7 @@ private:
 
   // -- gets -------------------------------------------------------------------
 
-  void get(std::string key, const ticket& terms, reply to);
+  void get(std::string key, const ticket& terms, reply to, mono_time now);
   void join(flight& f, const ticket& terms, reply to);
   void answer_now(reply& to, const answer& x);
   void answer_now(reply& to, const failure& why);
@@ -142,7 +144,7 @@ private:
 
   // -- flights ----------------------------------------------------------------
 
-  flight& begin_flight(std::string key, const ticket& terms);
+  flight& begin_flight(std::string key, const ticket& terms, mono_time now);
   void start_leg(flight& f, leg_kind kind);
   void ask_owner(flight& f);
   void flush_later();

@@ -42,16 +42,19 @@ peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,
   return {
     [this](fetch& wanted) {
       auto promise = self_->make_response_promise<load_result>();
-      ask(std::move(wanted), fetch_reply{promise});
+      ask(std::move(wanted), fetch_reply{promise}, time().now());
+      rearm();
       return promise;
     },
     [this](fetches& x) {
       auto to = caf::actor_cast<fetcher_actor>(self_->current_sender());
+      auto now = time().now();
       auto& batch = *x.batch;
       while (batch.taken < batch.asked.size()) {
         auto& each = batch.asked[batch.taken++];
-        ask(std::move(each.wanted), fetch_reply{to, each.id});
+        ask(std::move(each.wanted), fetch_reply{to, each.id}, now);
       }
+      rearm();
       outbox_.send();
     },
     [this](const frame& x) {
@@ -94,8 +97,7 @@ std::optional<failure> peer_link_state::why_not_now(const fetch& wanted,
   return std::nullopt;
 }
 
-void peer_link_state::ask(fetch wanted, fetch_reply to) {
-  auto now = time().now();
+void peer_link_state::ask(fetch wanted, fetch_reply to, mono_time now) {
   if (auto why = why_not_now(wanted, now))
     return to.deliver(std::move(*why), outbox_);
   auto id = ++fetches_begun_;
@@ -108,7 +110,6 @@ void peer_link_state::ask(fetch wanted, fetch_reply to) {
   w.wanted = std::move(wanted);
   unsent_.push_back(id);
   flush_later();
-  rearm();
 }
 
 /// What else waits in the mailbox leaves in the same batch.

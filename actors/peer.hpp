@@ -68,7 +68,7 @@ private:
   // -- fetches ----------------------------------------------------------------
 
   std::optional<failure> why_not_now(const fetch& wanted, mono_time now);
-  void ask(fetch wanted, fetch_reply to);
+  void ask(fetch wanted, fetch_reply to, mono_time now);
   void flush_later();
   void flush();
   void send_batch(mono_time now);
