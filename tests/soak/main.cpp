@@ -1,9 +1,9 @@
 // Runs a ring of processes over TCP for a long time, kills, freezes and cuts
 // them off, and looks whether what must hold holds. See ./dev soak --help.
 
+#include "fixtures/forwarder.hpp"
 #include "fixtures/process.hpp"
 #include "fixtures/waiting.hpp"
-#include "forwarder.hpp"
 #include "member.hpp"
 #include "workload.hpp"
 
@@ -24,6 +24,7 @@
 using namespace galaxycache;
 using namespace galaxycache::soak;
 using namespace std::chrono_literals;
+using fixtures::forwarder;
 using fixtures::process;
 using std::chrono::steady_clock;
 
