@@ -135,7 +135,7 @@ void cache_state::join(flight& f, const ticket& terms, reply to) {
       return rearm();
     if (!f.local.active()) {
       // Who asks may not know that the key is ours.
-      f.gutter = terms.gutter && remote;
+      f.gutter = terms.gutter && is_of_another(f);
       start_leg(f, leg_kind::local);
     }
   } else if (!f.peer.active() && !f.local.active()) {
@@ -288,7 +288,7 @@ void cache_state::start_loader(flight& f, leg_kind kind, load_result so_far) {
   what->deadline = f.deadline;
   what->gutter = f.gutter;
   what->view = f.view;
-  what->here = stand_in::none;
+  what->stands_in = false;
   if (kind == leg_kind::peer) {
     what->outcome = std::move(so_far);
     what->owner = f.view->ids[*f.remote_owner];
@@ -350,7 +350,7 @@ void cache_state::land(flight& f, leg_kind kind, load& result) {
     // does by now.
     if (stopped && !f.waiters.empty())
       return start_leg(f, kind);
-    return land_failure(f, kind, result.outcome.error(), result.here);
+    return land_failure(f, kind, result.outcome.error(), result.stands_in);
   }
   if (GALAXYCACHE_PLANTED(cached_absence) && kind == leg_kind::local)
     cell_->memory.put_main(*f.key, value{}, never_expires, time());
@@ -397,7 +397,7 @@ void cache_state::land_value(flight& f, leg_kind kind, load& result) {
 }
 
 void cache_state::land_failure(flight& f, leg_kind kind, const failure& why,
-                               stand_in here) {
+                               bool stands_in) {
   auto& count = cell_->count;
   if (kind == leg_kind::local) {
     if (why.code != errc::overloaded)
@@ -415,11 +415,8 @@ void cache_state::land_failure(flight& f, leg_kind kind, const failure& why,
   if (f.local.active() || f.waiters.empty())
     return close_if_done(f);
   // A peer that does not have the galaxy never will load for it.
-  auto for_good = here == stand_in::owner || why.code == errc::unknown_galaxy;
-  if (!for_good)
-    f.gutter = true;
-  if (!for_good && here == stand_in::none
-      && !galaxy().fallbacks.try_take(time().now())) {
+  f.gutter = why.code != errc::unknown_galaxy && is_of_another(f);
+  if (f.gutter && !stands_in && !galaxy().fallbacks.try_take(time().now())) {
     count.add(counter::fallbacks_refused);
     return fail_all(f, {errc::overloaded,
                         "too many loads for peers that cannot be asked: "
@@ -443,6 +440,12 @@ bool cache_state::deserves_patience(flight& f) {
   f.asked_again = true;
   f.deadline = latest;
   return true;
+}
+
+/// Whether the key belongs to another peer as the ring is now.
+bool cache_state::is_of_another(const flight& f) {
+  auto view = galaxy().home->view.get();
+  return view && view->remote_owner(*f.key);
 }
 
 void cache_state::answer_all(flight& f, const answer& x, counter served) {

@@ -157,8 +157,9 @@ private:
   void land(flight& f, leg_kind kind, load& result);
   void land_value(flight& f, leg_kind kind, load& result);
   void land_failure(flight& f, leg_kind kind, const failure& why,
-                    stand_in here = stand_in::none);
+                    bool stands_in = false);
   bool deserves_patience(flight& f);
+  bool is_of_another(const flight& f);
   void answer_all(flight& f, const answer& x, counter served);
   void fail_all(flight& f, const failure& why);
   void close_if_done(flight& f);

@@ -154,9 +154,7 @@ bool loader_state::ask_another() {
   auto owner = current->members.owner(load_->key);
   load_->view = std::move(current);
   auto& view = *load_->view;
-  if (!owner || !view.peers[*owner])
-    load_->here = stand_in::owner;
-  if (load_->here == stand_in::owner || asked_successor_)
+  if (!owner || !view.peers[*owner] || asked_successor_)
     return false;
   if (!asked_again_ && view.ids[*owner] != asked_id_
       && galaxy.retries.try_spend()) {
@@ -168,7 +166,7 @@ bool loader_state::ask_another() {
   if (!successor)
     return false;
   if (!view.peers[*successor]) {
-    load_->here = stand_in::successor;
+    load_->stands_in = true;
     return false;
   }
   asked_successor_ = true;

@@ -85,16 +85,6 @@ enum class leg_kind : std::uint8_t {
   local,
 };
 
-/// What this process is for a key that its owner could not be asked for.
-enum class stand_in : std::uint8_t {
-  /// Nothing: somebody else has the key.
-  none,
-  /// The owner, by now.
-  owner,
-  /// Who has the key while its owner is away.
-  successor,
-};
-
 /// Whether an error says that a peer cannot be asked, and not what it thinks of
 /// the key.
 constexpr bool is_away(errc code) noexcept {
@@ -122,7 +112,8 @@ struct load {
   load_result outcome;
   hit_level level = hit_level::miss;
   value owner;
-  stand_in here = stand_in::none;
+  /// Whether the owner was away and this process is its successor.
+  bool stands_in = false;
 };
 
 /// Sends a loader on its way.
