@@ -61,6 +61,8 @@ void add_options(caf::actor_system_config& cfg) {
   option_group{cfg, "galaxycache"}
     .add<std::string>("self", "id of this process in the ring")
     .add<std::string>("listen", "where to serve peers, scheme://host:port")
+    .add<bool>("insecure",
+               "allow addresses that are not on loopback, unencrypted")
     .add<std::vector<std::string>>("peers", "members of the ring, id=address")
     .add<std::string>("placement",
                       "rendezvous, hash-ring-crc32 or hash-ring-fnv1a")
@@ -82,6 +84,7 @@ app_options options_from(const caf::actor_system_config& cfg) {
   };
   u.self = get("self", u.self);
   u.listen = get("listen", u.listen);
+  u.insecure = get("insecure", u.insecure);
   u.placement.kind = choose("placement",
                             get("placement", std::string{"rendezvous"}),
                             placements);

@@ -186,6 +186,11 @@ public:
     return "caf";
   }
 
+  /// CAF's wire has no encryption and knows nobody.
+  bool is_private(const uri& where) const noexcept override {
+    return is_loopback(where.host);
+  }
+
   std::variant<uri, failure> listen(const server_actor& server,
                                     const uri& where) override {
     if (!system_.has_middleman())

@@ -413,6 +413,10 @@ transport::~transport() {
   // nop
 }
 
+bool transport::is_private(const uri&) const noexcept {
+  return true;
+}
+
 void transport::disconnect(const wire_actor&) {
   // nop
 }

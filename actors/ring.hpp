@@ -17,11 +17,17 @@ namespace galaxycache {
 using transport_map
   = std::map<std::string, std::shared_ptr<transport>, std::less<>>;
 
+/// Why an address is not to be used, as it is not private and nobody has
+/// allowed that.
+std::optional<failure> why_not_private(const transport& way, const uri& where,
+                                       bool insecure);
+
 struct ring_config {
   std::shared_ptr<universe_core> home;
   transport_map ways;
   placement_options placement;
   peer_options peers;
+  bool insecure = false;
   /// Where this universe's own server is reached, for others to know.
   std::string self_uri;
   universe_core::presence alive;

@@ -19,6 +19,10 @@ public:
   /// The scheme of the addresses this transport understands.
   virtual std::string_view scheme() const noexcept = 0;
 
+  /// Whether nobody but the two ends can read and change what is said at an
+  /// address. If not, a universe uses it only if told to (`insecure`).
+  virtual bool is_private(const uri& where) const noexcept;
+
   /// Makes a server reachable at an address and returns the address it got, or
   /// why that is impossible: `address_in_use`, `invalid_argument`. May block;
   /// called when a universe starts.

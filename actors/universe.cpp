@@ -120,6 +120,9 @@ universe::implementation::implementation(caf::actor_system& system,
     if (ways.count(listen_at->scheme) == 0)
       refuse(errc::invalid_argument,
              "no transport for '" + options.listen + "'");
+    if (auto refused = why_not_private(*ways.at(listen_at->scheme), *listen_at,
+                                       options.insecure))
+      throw exception{*refused};
   }
   // Not with make_shared: what waits for the system's end holds a weak pointer,
   // which must not hold the memory.
@@ -147,8 +150,8 @@ universe::implementation::implementation(caf::actor_system& system,
   }
   ring = system.spawn<caf::hidden>(
     galaxycache::ring,
-    ring_config{core, std::move(ways), options.placement, options.peers, where,
-                universe_core::presence{core}});
+    ring_config{core, std::move(ways), options.placement, options.peers,
+                options.insecure, where, universe_core::presence{core}});
   core->enlist(caf::actor_cast<caf::strong_actor_ptr>(ring));
   config.ring = ring;
   config.alive = universe_core::presence{core};

@@ -30,6 +30,12 @@ struct universe_options {
   /// one. Empty: this universe serves nobody.
   std::string listen;
 
+  /// Allows addresses where strangers could listen in and take part: those of
+  /// `caf://` that are not on loopback. Whoever reaches such a port can read
+  /// and change what is cached, and end the process (see SECURITY.md). Only for
+  /// networks that are yours alone.
+  bool insecure = false;
+
   /// How keys find their owners; the same in all universes of a ring.
   placement_options placement;
 

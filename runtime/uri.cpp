@@ -90,6 +90,13 @@ std::optional<uri> parse_uri(std::string_view text, std::string& why) {
   return result;
 }
 
+bool is_loopback(std::string_view host) noexcept {
+  constexpr std::string_view numbers = "0123456789.";
+  return host == "localhost" || host == "::1"
+         || (host.starts_with("127.")
+             && host.find_first_not_of(numbers) == std::string_view::npos);
+}
+
 std::string to_string(const uri& x) {
   auto v6 = x.host.find(':') != std::string::npos;
   auto result = x.scheme + "://" + (v6 ? "[" + x.host + "]" : x.host);

@@ -24,6 +24,9 @@ struct uri {
 /// Parses `text`; on failure `why` says in words what is wrong with it.
 std::optional<uri> parse_uri(std::string_view text, std::string& why);
 
+/// Whether a host is this machine, reached without a network.
+bool is_loopback(std::string_view host) noexcept;
+
 /// The text that parses to `x`.
 std::string to_string(const uri& x);
 

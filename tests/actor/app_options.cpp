@@ -73,6 +73,7 @@ BOOST_AUTO_TEST_CASE(without_any_but_the_id_all_is_as_a_universe_has_it) {
   universe_options standard;
   BOOST_TEST(x.universe.self == "a");
   BOOST_TEST(x.universe.listen == "");
+  BOOST_TEST(!x.universe.insecure);
   BOOST_TEST((x.universe.placement.kind == standard.placement.kind));
   BOOST_TEST(x.universe.placement.segments == standard.placement.segments);
   BOOST_TEST(
@@ -88,6 +89,7 @@ BOOST_AUTO_TEST_CASE(all_can_be_given_on_the_command_line) {
   check_all(options_of({
     "--galaxycache.self=a",
     "--galaxycache.listen=caf://127.0.0.1:4711",
+    "--galaxycache.insecure",
     "--galaxycache.peers=[\"a=caf://127.0.0.1:4711\", \"b=caf://[::1]:4712\"]",
     "--galaxycache.placement=hash-ring-crc32",
     "--galaxycache.segments=20",

@@ -487,8 +487,33 @@ BOOST_FIXTURE_TEST_CASE(an_address_in_use_is_refused_by_name, caf_rig) {
 
 BOOST_FIXTURE_TEST_CASE(an_address_of_another_machine_is_no_address_in_use,
                         caf_rig) {
-  check_refused(system, "caf://192.0.2.1:4711", errc::invalid_argument,
-                "cannot listen");
+  auto options = options_of("self", "caf://192.0.2.1:4711");
+  options.insecure = true;
+  BOOST_CHECK_EXCEPTION((universe{system, options}), exception,
+                        [](const exception& why) {
+                          std::string text = why.what();
+                          BOOST_TEST(text.find("cannot listen") == 0u, text);
+                          return why.code() == errc::invalid_argument;
+                        });
+}
+
+BOOST_FIXTURE_TEST_CASE(an_open_network_is_used_only_if_told_to, caf_rig) {
+  for (auto* text :
+       {"caf://0.0.0.0:4711", "caf://[::]:4711", "caf://192.0.2.1:4711"})
+    check_refused(system, text, errc::invalid_argument,
+                  "--galaxycache.insecure");
+  universe careful{system, options_of("careful", "caf://127.0.0.1:0")};
+  const peer_info far{"far", "caf://192.0.2.1:4711", 1};
+  BOOST_CHECK_EXCEPTION(careful.add_peer(far), exception,
+                        [](const exception& why) {
+                          return why.code() == errc::invalid_argument;
+                        });
+  BOOST_TEST(careful.peers().size() == 1u); // itself
+  auto options = options_of("bold", "caf://0.0.0.0:0");
+  options.insecure = true;
+  universe bold{system, options};
+  bold.add_peer(far);
+  BOOST_TEST(bold.peers().size() == 2u);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_no_address_is_refused, caf_rig) {

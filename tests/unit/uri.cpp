@@ -160,4 +160,12 @@ BOOST_AUTO_TEST_CASE(random_bytes_do_no_harm) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(loopback_is_this_machine_and_no_other) {
+  for (auto* host : {"localhost", "127.0.0.1", "127.1.2.3", "::1"})
+    BOOST_TEST(is_loopback(host), host);
+  for (auto* host : {"", "0.0.0.0", "::", "10.0.0.1", "127.evil.example",
+                     "localhost.example", "::ffff:127.0.0.1", "1270.0.0.1"})
+    BOOST_TEST(!is_loopback(host), host);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
