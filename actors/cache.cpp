@@ -36,6 +36,7 @@ cache_state::key_hash::operator()(std::string_view key) const noexcept {
 }
 
 cache_state::~cache_state() {
+  flush_asked_ = true; // nothing more to oneself; the outbox empties itself
   for (auto& [key, f] : flights_)
     for (auto* l : {&f.peer, &f.local})
       if (l->active())
@@ -198,8 +199,8 @@ cache_state::begin_flight(std::string key, const ticket& terms, mono_time now) {
 void cache_state::start_leg(flight& f, leg_kind kind) {
   if (!galaxy().loads.try_enter()) {
     auto limit = std::to_string(galaxy().loads.limit());
-    return land_failure(f, kind,
-                        {errc::overloaded, limit + " keys are being loaded"});
+    fail_all(f, {errc::overloaded, limit + " keys are being loaded"});
+    return;
   }
   leg_of(f, kind).began = time().now();
   if (kind == leg_kind::peer)
@@ -214,8 +215,8 @@ void cache_state::ask_owner(flight& f) {
   g.retries.earn();
   auto& owner = f.view->peers[*f.remote_owner];
   auto id = ++serial_;
+  f.peer.fetch = id; // first: from here on the destructor sees this leg
   fetching_.emplace(id, &f);
-  f.peer.fetch = id;
   flush_later();
   auto i = std::ranges::find(unsent_, owner, [](auto& x) { return x.first; });
   if (i == unsent_.end()) {
@@ -255,7 +256,9 @@ void cache_state::owner_answered(fetch_outcome& x) {
   f.peer.fetch = 0;
   if (auto why = galaxy().too_large(x.outcome))
     x.outcome = *why;
-  if (x.outcome.failed() && is_away(x.outcome.error().code))
+  auto goes_on = x.outcome.failed() && is_away(x.outcome.error().code)
+                 && !f.waiters.empty();
+  if (goes_on)
     return start_loader(f, leg_kind::peer, std::move(x.outcome));
   auto& said = owner_said_;
   said.outcome = std::move(x.outcome);

@@ -59,15 +59,13 @@ void report(const peer_actor& peer, std::uint64_t attempt, failure why) {
 /// (what is asked of its broker then, the broker keeps), so the system has to
 /// wait for this actor; and if it waits no more, nobody is dialled.
 void dial(caf::event_based_actor* self, peer_actor peer, std::uint64_t attempt,
-          caf::io::scribe_ptr line, std::uint16_t port) {
+          node_line line, std::uint16_t port) {
   if (is_ending(self->system()))
     return report(peer, attempt, {errc::unavailable, "the system goes"});
-  request_within(self, basp_broker_of(self->system()),
-                 caf::timespan{connect_patience}, caf::connect_atom_v,
-                 std::move(line), port)
+  request_server(self, line, port, caf::timespan{connect_patience})
     .then(
-      [=](caf::node_id&, caf::strong_actor_ptr& server,
-          std::set<std::string>&) {
+      [=, kept = line](caf::node_id&, caf::strong_actor_ptr& server,
+                       std::set<std::string>&) {
         if (!server)
           return report(peer, attempt,
                         {errc::incompatible_peer, "no server is published"});
@@ -83,6 +81,8 @@ void dial(caf::event_based_actor* self, peer_actor peer, std::uint64_t attempt,
 struct order {
   std::uint64_t attempt = 0;
   uri where;
+  /// Whether the other should be first if both connect.
+  bool yields = false;
 };
 
 /// The latest attempt of each peer whose address is being tried or waits for
@@ -140,6 +140,8 @@ public:
 
   void run() override {
     order_ = book_->take(id_);
+    if (order_.yields && crossing_pause.count() > 0)
+      std::this_thread::sleep_for(crossing_pause);
     line_ = connect_to(order_.where.host, order_.where.port, line_patience,
                        caf_handshake());
   }
@@ -208,7 +210,9 @@ public:
     publish_at(system_, std::move(door), port,
                caf::actor_cast<caf::strong_actor_ptr>(server),
                system_.message_types(server), numbers_);
-    return uri{where.scheme, where.host, port};
+    uri result{where.scheme, where.host, port};
+    own_address_ = to_string(result); // before anybody is connected to
+    return result;
   }
 
   void unlisten(const server_actor& server, const uri& where) override {
@@ -221,9 +225,14 @@ public:
     if (!system_.has_middleman())
       return report(peer, attempt, no_middleman());
     warn_of_no_heartbeats();
-    if (orders_->put(peer.id(), {attempt, where}))
-      tries_.submit(
-        std::make_unique<line_job>(system_, tries_, numbers_, orders_, peer));
+    auto yields = to_string(where) < own_address_;
+    if (orders_->put(peer.id(), {attempt, where, yields})
+        && !tries_.submit(std::make_unique<line_job>(system_, tries_, numbers_,
+                                                     orders_, peer))) {
+      orders_->forget(peer.id());
+      report(peer, attempt,
+             {errc::peer_failed, "there is no thread to connect with"});
+    }
   }
 
   /// The system goes: nobody may be dialled any more.
@@ -254,6 +263,7 @@ private:
   caf::actor_system& system_;
   std::shared_ptr<const log> lines_;
   std::atomic<bool> warned_{false};
+  std::string own_address_;
   std::shared_ptr<descriptor_cycle> numbers_
     = std::make_shared<descriptor_cycle>(std::random_device{}());
   // Shared with tries that are abandoned.

@@ -100,6 +100,7 @@ void loader_state::take(load_order order) {
     return;
   }
   asked_id_ = std::move(load_->owner);
+  first_asked_ = asked_id_;
   auto outcome = std::exchange(load_->outcome, {});
   if (!ask_another())
     finish(std::move(outcome), hit_level::miss);
@@ -156,14 +157,16 @@ bool loader_state::ask_another() {
   auto& view = *load_->view;
   if (!owner || !view.peers[*owner] || asked_successor_)
     return false;
-  if (!asked_again_ && view.ids[*owner] != asked_id_
-      && galaxy.retries.try_spend()) {
+  if (!asked_again_ && view.ids[*owner] != asked_id_) {
+    if (!galaxy.retries.try_spend())
+      return false;
     asked_again_ = true;
     ask_peer(*owner);
     return true;
   }
   auto successor = view.members.successor(load_->key);
-  if (!successor)
+  // Not who was the owner before and is away.
+  if (!successor || view.ids[*successor] == first_asked_)
     return false;
   if (!view.peers[*successor]) {
     load_->stands_in = true;

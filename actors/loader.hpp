@@ -54,7 +54,8 @@ private:
   std::stop_source stop_{std::nostopstate}; // of a backend function
   bool asked_again_ = false;                // an owner
   bool asked_successor_ = false;
-  value asked_id_; // the peer being asked
+  value asked_id_;    // the peer being asked
+  value first_asked_; // the one before the loader was sent
 };
 
 loader_actor::behavior_type

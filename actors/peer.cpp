@@ -177,13 +177,15 @@ void peer_link_state::give_up(waiting& w, mono_time now) {
   answer(w.id, failure{errc::deadline_exceeded, "the peer took too long"});
 }
 
-void peer_link_state::answer(std::uint64_t id, load_result outcome) {
+/// Returns whether somebody waited for it.
+bool peer_link_state::answer(std::uint64_t id, load_result outcome) {
   auto i = waiting_.find(id);
   if (i == waiting_.end())
-    return; // given up, or answered twice
+    return false; // given up, or answered twice
   waiting_bytes_ -= i->second.key_bytes;
   i->second.to.deliver(std::move(outcome), outbox_);
   waiting_.erase(i);
+  return true;
 }
 
 void peer_link_state::fail_all(const failure& why) {
@@ -363,19 +365,19 @@ void peer_link_state::welcomed(const wire::welcome& x) {
 
 void peer_link_state::fetched(wire::fetched_batch& x,
                               const std::vector<value>& bodies) {
-  if (!x.fetched.empty())
-    breaker_->succeeded(heard_);
-  for (auto& item : x.fetched) {
+  auto outcome_of = [&](wire::fetched_item& item) -> load_result {
     if (item.code != errc::none)
-      answer(item.id, failure{item.code, std::move(item.reason)});
-    else if (item.body < bodies.size())
-      answer(
-        item.id,
-        loaded{bodies[GALAXYCACHE_PLANTED(wrong_correlation) ? bodies.size() - 1
-                                                             : item.body],
-               item.expiry});
-    else
-      answer(item.id, failure{errc::peer_failed, "a value is missing"});
+      return failure{item.code, std::move(item.reason)};
+    if (item.body >= bodies.size())
+      return failure{errc::peer_failed, "a value is missing"};
+    auto body = GALAXYCACHE_PLANTED(wrong_correlation) ? bodies.size() - 1
+                                                       : item.body;
+    return loaded{bodies[body], item.expiry};
+  };
+  for (auto& item : x.fetched) {
+    auto in_time = item.code != errc::deadline_exceeded;
+    if (answer(item.id, outcome_of(item)) && in_time)
+      breaker_->succeeded(heard_);
   }
   batches_heard(x.heard);
 }

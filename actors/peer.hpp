@@ -74,7 +74,7 @@ private:
   void send_batch(mono_time now);
   void batches_heard(std::uint64_t latest);
   void give_up(waiting& w, mono_time now);
-  void answer(std::uint64_t id, load_result outcome);
+  bool answer(std::uint64_t id, load_result outcome);
   void fail_all(const failure& why);
 
   // -- the connection ---------------------------------------------------------

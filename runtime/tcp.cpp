@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <system_error>
@@ -180,6 +181,19 @@ std::uint16_t local_port(const tcp_socket& s) {
   if (bound.ss_family == AF_INET6)
     return ntohs(reinterpret_cast<const sockaddr_in6&>(bound).sin6_port);
   return ntohs(reinterpret_cast<const sockaddr_in&>(bound).sin_port);
+}
+
+std::string remote_address(const tcp_socket& s) {
+  sockaddr_storage other{};
+  socklen_t size = sizeof(other);
+  auto* where = reinterpret_cast<sockaddr*>(&other);
+  std::array<char, NI_MAXHOST> text{};
+  if (getpeername(s.fd(), where, &size) != 0
+      || getnameinfo(where, size, text.data(), text.size(), nullptr, 0,
+                     NI_NUMERICHOST)
+           != 0)
+    return {};
+  return text.data();
 }
 
 descriptor_cycle::descriptor_cycle(std::uint64_t seed) : next_(seed) {

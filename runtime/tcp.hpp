@@ -72,6 +72,9 @@ std::variant<tcp_socket, failure> listen_at(const std::string& host,
 /// The port that a socket is bound to; 0 if none.
 std::uint16_t local_port(const tcp_socket& s);
 
+/// The host at the other end, as numbers; empty if there is none.
+std::string remote_address(const tcp_socket& s);
+
 /// Gives sockets file descriptors that have not been used lately. The system
 /// gives out the lowest that is free, so the one of a connection that has just
 /// ended; whoever knows connections by that number and hears of the end only

@@ -27,6 +27,11 @@ public:
 
   bool new_connection() override {
     auto& accepted = acceptor_.accepted_socket();
+    if (detached()) {
+      // CAF would leave it open.
+      tcp_socket{std::exchange(accepted, -1)};
+      return false;
+    }
     accepted = numbers_->renew(tcp_socket{accepted}).release();
     return doorman_impl::new_connection();
   }
@@ -35,20 +40,35 @@ private:
   std::shared_ptr<descriptor_cycle> numbers_;
 };
 
-} // namespace
-
-caf::actor basp_broker_of(caf::actor_system& system) {
+/// It is there since the middleman has been started.
+caf::actor broker_of(caf::actor_system& system) {
 #if GALAXYCACHE_CAF_1
   return system.middleman().get_named_broker("BASP");
 #else
-  // It is there since the middleman has been started.
   return system.middleman().named_broker<io::basp_broker>(caf::atom("BASP"));
 #endif
 }
 
-io::scribe_ptr make_line(caf::actor_system& system, tcp_socket s) {
-  return system.middleman().backend().new_scribe(s.release());
+} // namespace
+
+#if GALAXYCACHE_CAF_1
+
+node_line make_line(caf::actor_system&, tcp_socket s) {
+  auto address = remote_address(s);
+  return {std::move(address), std::make_shared<tcp_socket>(std::move(s))};
 }
+
+#else
+
+caf::actor basp_broker_of(caf::actor_system& system) {
+  return broker_of(system);
+}
+
+node_line make_line(caf::actor_system& system, tcp_socket s) {
+  return {system.middleman().backend().new_scribe(s.release())};
+}
+
+#endif
 
 void publish_at(caf::actor_system& system, tcp_socket s, std::uint16_t port,
                 caf::strong_actor_ptr whom, std::set<std::string> interface,
@@ -57,7 +77,7 @@ void publish_at(caf::actor_system& system, tcp_socket s, std::uint16_t port,
     system.middleman().backend());
   io::doorman_ptr door{new doorman{loop, s.release(), std::move(numbers)},
                        false};
-  post(basp_broker_of(system), caf::publish_atom_v, std::move(door), port,
+  post(broker_of(system), caf::publish_atom_v, std::move(door), port,
        std::move(whom), std::move(interface));
 }
 

@@ -1,13 +1,16 @@
 #pragma once
 
+#include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/caf/version.hpp"
 #include "galaxycache/runtime/tcp.hpp"
 
 #include <caf/actor.hpp>
 #include <caf/actor_control_block.hpp>
 #include <caf/actor_system.hpp>
+#include <caf/io/middleman.hpp>
 #include <caf/io/scribe.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -21,13 +24,55 @@ namespace galaxycache {
 // messages go astray, and may end a system. So the numbers of our connections
 // are of a `descriptor_cycle`.
 
+#if GALAXYCACHE_CAF_1
+
+/// How much longer than the other one of two nodes should wait that may connect
+/// to each other at the same moment. In CAF 1.x each would ignore the
+/// connection that it did not make, and they would never hear each other.
+inline constexpr std::chrono::milliseconds crossing_pause{50};
+
+/// A connection to a CAF node. CAF 1.x makes its own; this one lasts until
+/// then.
+struct node_line {
+  std::string address;
+  std::shared_ptr<tcp_socket> found;
+};
+
+/// Asks CAF for the server at the other end. The line must last until it has
+/// answered.
+template <class Self>
+auto request_server(Self* self, node_line& line, std::uint16_t port,
+                    caf::timespan patience) {
+  return request_within(self, self->system().middleman().actor_handle(),
+                        patience, caf::connect_atom_v, line.address, port);
+}
+
+#else
+
+/// As above, but CAF 0.17 sorts it out.
+inline constexpr std::chrono::milliseconds crossing_pause{0};
+
+/// A connection to a CAF node, as CAF has it.
+struct node_line {
+  caf::io::scribe_ptr socket;
+};
+
 /// The actor of CAF's that speaks its protocol. The system must have a
 /// middleman.
 caf::actor basp_broker_of(caf::actor_system& system);
 
-/// A connected socket as CAF has it: to be sent to `basp_broker_of` with
-/// `connect_atom` and the port, to be answered as the middleman answers that.
-caf::io::scribe_ptr make_line(caf::actor_system& system, tcp_socket s);
+/// Gives CAF the connection and asks for the server at the other end. As its
+/// middleman does, which would make a second one.
+template <class Self>
+auto request_server(Self* self, node_line& line, std::uint16_t port,
+                    caf::timespan patience) {
+  return request_within(self, basp_broker_of(self->system()), patience,
+                        caf::connect_atom_v, std::move(line.socket), port);
+}
+
+#endif
+
+node_line make_line(caf::actor_system& system, tcp_socket s);
 
 /// Has CAF accept connections at a socket that listens to `port`, and name
 /// `whom` to whoever connects.
