@@ -49,14 +49,18 @@ struct fixture {
   }
 };
 
-/// Sends an actor a message when no worker runs any more: it then waits to run
-/// until the system is gone. CAF 0.17 stops its printer at that moment; without
-/// that nothing is sent.
-template <class System>
-void wake_late(System& system, const caf::actor& whom) {
-  if constexpr (requires { system.scheduler().printer()->id(); })
-    system.scheduler().printer()->attach_functor(
-      [whom](const caf::error&) { post(whom, 1); });
+/// Does with an idle actor what CAF 0.17 does, when its system goes, with each
+/// that waits to run. Nothing with CAF 1.x.
+template <class System, class Actor = caf::scheduled_actor>
+void end_as_one_that_waits(System& system, const caf::actor& whom) {
+  using scheduler = std::remove_reference_t<decltype(system.scheduler())>;
+  if constexpr (requires(Actor * x) { scheduler::cleanup_and_release(x); }) {
+    auto* waiting
+      = dynamic_cast<Actor*>(caf::actor_cast<caf::abstract_actor*>(whom));
+    eventually([&] { return waiting->mailbox().blocked(); });
+    intrusive_ptr_add_ref(waiting->ctrl());
+    scheduler::cleanup_and_release(waiting);
+  }
 }
 
 } // namespace
@@ -80,7 +84,7 @@ BOOST_FIXTURE_TEST_CASE(so_does_one_that_nobody_knows_any_more, fixture) {
 
 BOOST_FIXTURE_TEST_CASE(so_does_one_that_waits_to_run_as_the_system_goes,
                         fixture) {
-  wake_late(*system, actor);
+  end_as_one_that_waits(*system, actor);
   actor = {};
   system.reset();
   BOOST_TEST(*destroyed == 1);
