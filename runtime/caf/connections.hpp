@@ -31,6 +31,9 @@ namespace galaxycache {
 /// connection that it did not make, and they would never hear each other.
 inline constexpr std::chrono::milliseconds crossing_pause{50};
 
+/// Whether CAF takes connections that others have made.
+inline constexpr bool takes_connections = false;
+
 /// A connection to a CAF node. CAF 1.x makes its own; this one lasts until
 /// then.
 struct node_line {
@@ -51,6 +54,7 @@ auto request_server(Self* self, node_line& line, std::uint16_t port,
 
 /// As above, but CAF 0.17 sorts it out.
 inline constexpr std::chrono::milliseconds crossing_pause{0};
+inline constexpr bool takes_connections = true;
 
 /// A connection to a CAF node, as CAF has it.
 struct node_line {

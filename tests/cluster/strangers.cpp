@@ -10,6 +10,7 @@
 #include "galaxycache/actors/universe.hpp"
 #include "galaxycache/messages/wire.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/caf/connections.hpp"
 #include "galaxycache/runtime/random.hpp"
 #include "galaxycache/runtime/uri.hpp"
 
@@ -657,7 +658,7 @@ BOOST_AUTO_TEST_CASE(who_begins_as_caf_does_is_talked_to_on_that_connection) {
   }};
   self.set_peers({{"self", self.uri()}, {"x", twin.uri()}});
   eventually([&] { return heard.load(); });
-  BOOST_TEST(twin.visits() == 1u);
+  BOOST_TEST(twin.visits() == (takes_connections ? 1u : 2u));
 }
 
 // CAF mixes connections up when one ends and the next gets its number at once.
@@ -667,7 +668,8 @@ BOOST_AUTO_TEST_CASE(connections_do_not_get_the_lowest_numbers) {
   self.set_peers({{"self", self.uri()}, {"other", other.uri()}});
   eventually([&] { return self.state_of("other") == "up"; });
   // Each has well under a hundred files open.
-  BOOST_TEST(highest_file_of(self.pid()) > 100);
+  if (takes_connections)
+    BOOST_TEST(highest_file_of(self.pid()) > 100);
   BOOST_TEST(highest_file_of(other.pid()) > 100);
 }
 
