@@ -9,6 +9,11 @@ namespace galaxycache {
 
 namespace {
 
+/// Of a load that nobody waits for when its turn comes.
+failure given_up() {
+  return {errc::deadline_exceeded, "nobody waits any more"};
+}
+
 /// Runs a backend function on a worker and tells the loader. Holds nothing of
 /// the universe's: on a worker that is abandoned it may outlive the system.
 class backend_job : public worker_pool::job {
@@ -31,7 +36,11 @@ public:
   }
 
   void run() override {
-    done_.outcome = run_backend(*load_, key_, context_);
+    // Whoever waited for it may have left while it was in the queue.
+    if (context_.stop.stop_requested())
+      done_.outcome = given_up();
+    else
+      done_.outcome = run_backend(*load_, key_, context_);
     // Before anybody hears of it and sends the next.
     std::exchange(queue_, nullptr)->leave();
   }
@@ -220,20 +229,13 @@ void loader_state::peek_previous_owner() {
           [done](caf::error& why) { done(failure_of(why)); });
 }
 
-/// Tells a backend when nobody waits any more.
-std::stop_token loader_state::token() {
-  stop_ = std::stop_source{};
-  if (stopped_)
-    stop_.request_stop();
-  return stop_.get_token();
-}
-
 void loader_state::call_backend() {
   auto& galaxy = *config_.galaxy;
+  if (stopped_) // while the previous owner peeked
+    return finish(given_up(), hit_level::miss);
   if (auto* inlined = std::get_if<backend::inlined>(&galaxy.source.how())) {
-    // Nobody can ask it to stop, unless they already have.
-    load_context context{stopped_ ? token() : std::stop_token{}};
-    backend_done(run_backend(inlined->load, load_->key, context));
+    // Nobody can ask it to stop.
+    backend_done(run_backend(inlined->load, load_->key, {}));
     return;
   }
   if (auto* pooled = std::get_if<backend::pooled>(&galaxy.source.how())) {
@@ -242,8 +244,9 @@ void loader_state::call_backend() {
       return finish(failure{errc::overloaded, std::to_string(queue->limit())
                                                 + " loads wait for a worker"},
                     hit_level::miss);
+    stop_ = std::stop_source{};
     auto job = std::make_unique<backend_job>(queue, *pooled, self_, serial_,
-                                             load_->key, token());
+                                             load_->key, stop_.get_token());
     if (galaxy.workers->submit(std::move(job)))
       return;
     auto draining = galaxy.home->phase != life::serving;

@@ -35,7 +35,6 @@ private:
   void peer_answered(load_result outcome);
   bool ask_another();
   void peek_previous_owner();
-  std::stop_token token();
   void call_backend();
   void backend_done(load_result outcome);
   void finish(load_result outcome, hit_level level);

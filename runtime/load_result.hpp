@@ -83,7 +83,8 @@ private:
 /// What a backend function may want to know about the load it runs.
 struct load_context {
   /// Requested once nobody waits for the value any more. A backend may honour
-  /// it; a value that comes all the same is cached.
+  /// it; a value that comes all the same is cached. (If nobody does when a
+  /// call would begin, it is not made.)
   std::stop_token stop;
 };
 

@@ -96,6 +96,7 @@ BOOST_AUTO_TEST_CASE(calls_of_loads_given_up_keep_their_place_among_the_jobs) {
   for (int i = 0; i < 4; ++i)
     rig.ask("key " + std::to_string(i), patient);
   eventually([&] { return rig.shared->jobs->inside() == 4; });
+  eventually([&] { return source->held() == 1; });
   eventually([&] {
     time->advance(1s);
     return rig.book->owed() == 0;
@@ -108,6 +109,8 @@ BOOST_AUTO_TEST_CASE(calls_of_loads_given_up_keep_their_place_among_the_jobs) {
   BOOST_TEST(rig.shared->jobs->inside() == 4u);
   source.release();
   eventually([&] { return rig.shared->jobs->inside() == 0; });
+  // Those that had not begun never were called.
+  BOOST_TEST(source->calls() == 1u);
   BOOST_TEST(rig.get("key 0").second == errc::none);
 }
 

@@ -187,6 +187,7 @@ BOOST_AUTO_TEST_CASE(the_last_waiter_that_leaves_asks_the_load_to_stop) {
 
 BOOST_AUTO_TEST_CASE(what_a_backend_does_when_stopped_holds_up_nobody_else) {
   auto time = std::make_shared<manual_clock>();
+  std::atomic<bool> begun{false};
   std::atomic<bool> stopping{false};
   std::atomic<bool> blocked{true};
   auto load = [&](std::string_view key, const load_context& context) {
@@ -196,6 +197,7 @@ BOOST_AUTO_TEST_CASE(what_a_backend_does_when_stopped_holds_up_nobody_else) {
                                    while (blocked)
                                      std::this_thread::sleep_for(100us);
                                  }};
+      begun = true;
       while (!stopping)
         std::this_thread::sleep_for(100us);
     }
@@ -206,6 +208,7 @@ BOOST_AUTO_TEST_CASE(what_a_backend_does_when_stopped_holds_up_nobody_else) {
   flight_rig rig{backend::function(load), options, 1 << 20, time};
   rig.ask("key", within(100ms));
   rig.await_waiting(1);
+  eventually([&] { return begun.load(); });
   time->advance(101ms);
   eventually([&] { return stopping.load(); });
   // Its stop callback blocks, and the cache actor does not care.
