@@ -209,30 +209,68 @@ void cache_state::start_leg(flight& f, leg_kind kind) {
     start_loader(f, kind);
 }
 
-/// With what else waits in the mailbox now.
 void cache_state::ask_owner(flight& f) {
+  galaxy().retries.earn();
+  f.peer.fetch = ++serial_; // first: from here on the destructor sees this leg
+  fetch_from(f, *f.remote_owner, f.peer.fetch, false);
+  if (galaxy().options.hedge)
+    hedge_later(f);
+}
+
+/// With what else waits in the mailbox now.
+void cache_state::fetch_from(flight& f, std::uint32_t member, std::uint64_t id,
+                             bool gutter) {
   auto& g = galaxy();
-  g.retries.earn();
-  auto& owner = f.view->peers[*f.remote_owner];
-  auto id = ++serial_;
-  f.peer.fetch = id; // first: from here on the destructor sees this leg
+  auto& whom = f.view->peers[member];
   fetching_.emplace(id, &f);
   flush_later();
-  auto i = std::ranges::find(unsent_, owner, [](auto& x) { return x.first; });
+  auto i = std::ranges::find(unsent_, whom, [](auto& x) { return x.first; });
   if (i == unsent_.end()) {
     auto batch = std::make_shared<sure_batch<numbered_fetch>>();
     batch->lost = [to = caf::actor_cast<fetcher_actor>(self_)](auto lost) {
       fetched_outbox one;
       one.add(to, {lost, failure{errc::unavailable, "the peer is gone"}});
     };
-    unsent_.emplace_back(owner, fetches{std::move(batch)});
+    unsent_.emplace_back(whom, fetches{std::move(batch)});
     i = std::prev(unsent_.end());
   }
   auto& each = i->second.batch->asked.emplace_back();
   each.id = id;
   each.wanted.galaxy = g.wire_name;
   each.wanted.key = *f.key;
-  each.wanted.deadline = g.attempt_deadline(f.peer.began, f.deadline);
+  auto began = gutter ? time().now() : f.peer.began;
+  each.wanted.deadline = g.attempt_deadline(began, f.deadline);
+  each.wanted.gutter = gutter;
+}
+
+/// Once the owner takes longer than most.
+void cache_state::hedge_later(flight& f) {
+  galaxy().hedges.earn();
+  auto patience = patience_.get();
+  if (!patience)
+    return;
+  if (!f.hedge_alarm)
+    f.hedge_alarm.emplace(f);
+  wheel_->arm(*f.hedge_alarm, f.peer.began + *patience);
+}
+
+/// The owner is slow: whoever would stand in for it is asked, too. What comes
+/// of that is kept as briefly as if the owner were away.
+void cache_state::hedge(flight& f) {
+  auto other = f.view->members.successor(*f.key);
+  if (f.peer.fetch == 0 || f.hedge != 0 || f.waiters.empty() || !other
+      || other == f.remote_owner || !f.view->peers[*other]
+      || !galaxy().hedges.try_spend())
+    return;
+  cell_->count.add(counter::hedged_fetches);
+  f.hedge = ++serial_;
+  f.hedged_to = *other;
+  fetch_from(f, *other, f.hedge, true);
+}
+
+void cache_state::end_hedge(flight& f) {
+  f.hedge_alarm.reset();
+  fetching_.erase(std::exchange(f.hedge, 0));
 }
 
 void cache_state::flush_later() {
@@ -253,9 +291,20 @@ void cache_state::owner_answered(fetch_outcome& x) {
     return;
   auto& f = *i->second;
   fetching_.erase(i);
-  f.peer.fetch = 0;
   if (auto why = galaxy().too_large(x.outcome))
     x.outcome = *why;
+  auto by_hedge = x.id == f.hedge;
+  if (by_hedge) {
+    f.hedge = 0;
+    if (x.outcome.failed())
+      return; // the owner may still answer
+    cell_->count.add(counter::hedges_won);
+    fetching_.erase(f.peer.fetch);
+  }
+  end_hedge(f);
+  f.peer.fetch = 0;
+  if (galaxy().options.hedge)
+    patience_.add(time().now() - f.peer.began);
   auto goes_on = x.outcome.failed() && is_away(x.outcome.error().code)
                  && !f.waiters.empty();
   if (goes_on)
@@ -263,11 +312,14 @@ void cache_state::owner_answered(fetch_outcome& x) {
   auto& said = owner_said_;
   said.outcome = std::move(x.outcome);
   said.level = hit_level::peer;
-  said.owner = f.view->ids[*f.remote_owner];
+  said.owner = f.view->ids[by_hedge ? f.hedged_to : *f.remote_owner];
+  said.gutter = by_hedge && !GALAXYCACHE_PLANTED(promoted_hedge);
   if (said.outcome.found()) {
-    auto& content = said.outcome.content();
-    content.expiry = galaxy().options.get_ttl.apply(content.expiry,
-                                                    time().wall_now(), random_);
+    auto& expiry = said.outcome.content().expiry;
+    auto now = time().wall_now();
+    expiry = galaxy().options.get_ttl.apply(expiry, now, random_);
+    if (by_hedge)
+      expiry = ttl_cap{gutter_ttl_max, {}}.apply(expiry, now, random_);
   }
   land(f, leg_kind::peer, said);
 }
@@ -403,7 +455,8 @@ void cache_state::land_failure(flight& f, leg_kind kind, const failure& why,
                                bool stands_in) {
   auto& count = cell_->count;
   if (kind == leg_kind::local) {
-    if (why.code != errc::overloaded)
+    // Who is overloaded, or was given up before, has not been called.
+    if (why.code != errc::overloaded && why.code != errc::deadline_exceeded)
       count.add(counter::backend_load_errors);
     return fail_all(f, why);
   }
@@ -600,6 +653,9 @@ void cache_state::tick() {
         break;
       case alarm::flight:
         check_up(static_cast<flight&>(t));
+        break;
+      case alarm::hedge:
+        hedge(static_cast<hedge_timer&>(t).in);
         break;
       case alarm::sweep:
         sweep();

@@ -5,6 +5,7 @@
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/recycler.hpp"
+#include "galaxycache/runtime/rolling_quantile.hpp"
 #include "galaxycache/runtime/timer_wheel.hpp"
 
 #include <list>
@@ -50,7 +51,7 @@ private:
 
   struct flight;
 
-  enum class alarm { waiter, flight, sweep, trim };
+  enum class alarm { waiter, flight, hedge, sweep, trim };
 
   /// What the timer wheel holds: `kind` tells which it is.
   struct timed : timer_wheel::timer {
@@ -75,6 +76,15 @@ private:
     bool takes_peers;
     flight* in = nullptr;
     std::pmr::list<waiter>::iterator self;
+  };
+
+  /// Tells when an owner is slow.
+  struct hedge_timer : timed {
+    explicit hedge_timer(flight& in) : timed(alarm::hedge), in(in) {
+      // nop
+    }
+
+    flight& in;
   };
 
   struct leg {
@@ -105,6 +115,10 @@ private:
     mono_time deadline{}; // of the get that began it
     bool asked_again = false;
     bool gutter = false;
+    /// From the successor, beside the one from the owner; 0 if none.
+    std::uint64_t hedge = 0;
+    std::uint32_t hedged_to = 0; // in the view
+    std::optional<hedge_timer> hedge_alarm;
     /// The ring as it was when the flight began, and in it the owner, if that
     /// is somebody else.
     std::shared_ptr<const ring_view> view;
@@ -147,6 +161,11 @@ private:
   flight& begin_flight(std::string key, const ticket& terms, mono_time now);
   void start_leg(flight& f, leg_kind kind);
   void ask_owner(flight& f);
+  void fetch_from(flight& f, std::uint32_t member, std::uint64_t id,
+                  bool gutter);
+  void hedge_later(flight& f);
+  void hedge(flight& f);
+  void end_hedge(flight& f);
   void flush_later();
   void flush();
   void owner_answered(fetch_outcome& x);
@@ -211,7 +230,8 @@ private:
   flight_table flights_{&nodes_};
   // Fetches under way.
   std::pmr::unordered_map<std::uint64_t, flight*> fetching_{&nodes_};
-  load owner_said_; // kept for its memory
+  load owner_said_;                 // kept for its memory
+  rolling_quantile patience_{0.95}; // with owners
   random_source random_{0};
   std::vector<loader_slot> loaders_;
   std::vector<std::uint32_t> idle_loaders_; // used least recently first

@@ -129,6 +129,15 @@ namespace {
 constexpr auto attempt_max = std::chrono::seconds{1};
 constexpr auto attempt_share = 3;
 
+// A tenth of all fetches may be second attempts; for processes that begin in
+// bad times, a few more.
+constexpr std::int64_t retry_price = 10;
+constexpr std::int64_t retries_saved = 10;
+
+// One in fifty may be a hedge (Dean and Barroso, "The Tail at Scale", 2013,
+// found that two in a hundred are enough).
+constexpr std::int64_t hedge_price = 50;
+
 } // namespace
 
 failure too_many_keys() {
@@ -185,6 +194,8 @@ galaxy_core::galaxy_core(std::shared_ptr<universe_core> home, std::string name,
     loads(this->options.loads_max),
     jobs(std::make_shared<gate>(this->options.loads_max)),
     fallbacks(this->options.fallbacks_per_second),
+    retries(retry_price, retries_saved),
+    hedges(hedge_price),
     workers(make_workers(this->source)) {
   // nop
 }

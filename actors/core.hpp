@@ -162,6 +162,8 @@ public:
   token_bucket fallbacks;
   /// Bounds how often owners are asked for the second time.
   retry_budget retries;
+  /// Bounds how often owners get company.
+  retry_budget hedges;
   /// Where a function backend runs; null for the other kinds.
   const std::unique_ptr<worker_pool> workers;
   /// Set once, before anybody else sees this object.

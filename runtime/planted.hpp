@@ -29,7 +29,8 @@
     X(no_reconnect, "a peer gives up after three failures")                    \
     X(lost_expiry, "a value from a peer has lost its expiry")                  \
     X(leaked_waiter, "a get that gives up is not counted out")                 \
-    X(promoted_gutter, "a value of a stand-in becomes hot")
+    X(promoted_gutter, "a value of a stand-in becomes hot")                    \
+    X(promoted_hedge, "a value of a slow owner's successor becomes hot")
 
 namespace galaxycache {
 

@@ -19,6 +19,8 @@ namespace galaxycache {
   X(peer_loads, "gets answered by the owner")                                  \
   X(peer_load_errors, "failed fetches from an owner")                          \
   X(gutter_fetches, "fetches from a successor, as the owner was away")         \
+  X(hedged_fetches, "second fetches from a successor, as the owner was slow")  \
+  X(hedges_won, "those that were answered before the owner's")                 \
   X(fallbacks_refused,                                                         \
     "loads for owners and successors that were away refused")                  \
   X(backend_loads, "gets answered by the local backend")                       \

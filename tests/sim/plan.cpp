@@ -301,6 +301,12 @@ plan draw(std::uint64_t seed, const shape& given) {
   // A stream of its own, so that the plans of all other seeds stay the same.
   if (dealer more{mix64(seed + 3)}; more.chance(0.1))
     leave_views_alone(more, p);
+  // And another. In one shard, whose cache actor sees enough fetches to know
+  // what is slow.
+  if (dealer more{mix64(seed + 4)}; more.chance(0.25)) {
+    p.galaxy.hedge = true;
+    p.galaxy.shards = 1;
+  }
   std::ranges::stable_sort(p.events, {}, &event::at);
   return p;
 }
@@ -313,7 +319,8 @@ std::string describe(const plan& x) {
       << x.capacity_bytes << " bytes in " << x.galaxy.shards
       << " shards, placement " << static_cast<int>(x.cluster.placement.kind)
       << ", get ttl " << in_ms(x.galaxy.get_ttl.max) << ", peek "
-      << (x.galaxy.peek ? "on" : "off") << "; backend: slow " << x.backend.slow
+      << (x.galaxy.peek ? "on" : "off") << ", hedging "
+      << (x.galaxy.hedge ? "on" : "off") << "; backend: slow " << x.backend.slow
       << " up to " << in_ms(x.backend.slow_max) << ", fail " << x.backend.fail
       << ", never " << x.backend.never << ", absent " << x.backend.absent
       << ", large " << x.backend.large << ", lifetime "

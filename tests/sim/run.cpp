@@ -335,8 +335,8 @@ private:
   /// its owner.
   void check_owner(std::size_t node, const std::string& key) {
     auto& b = plan_.backend;
-    if (healthy_ || !links_whole_ || !agreed_ || b.slow > 0 || b.never > 0
-        || b.fail > 0 || is_of(key, b.large, 2)
+    if (healthy_ || !links_whole_ || !agreed_ || plan_.galaxy.hedge
+        || b.slow > 0 || b.never > 0 || b.fail > 0 || is_of(key, b.large, 2)
         || local_.count({node, key}) != 0)
       return;
     auto owner = ring_of_all_.members()[*ring_of_all_.owner(key)].id;

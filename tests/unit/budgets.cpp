@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(a_bucket_of_nothing_is_empty) {
 }
 
 BOOST_AUTO_TEST_CASE(a_tenth_of_the_attempts_may_be_second_ones) {
-  retry_budget budget;
+  retry_budget budget{10, 10};
   BOOST_TEST(spends(budget) == 10u); // for a start
   for (int i = 0; i < 55; ++i)
     budget.earn();
@@ -50,6 +50,14 @@ BOOST_AUTO_TEST_CASE(a_tenth_of_the_attempts_may_be_second_ones) {
   for (int i = 0; i < 100'000; ++i)
     budget.earn();
   BOOST_TEST(spends(budget) == 100u);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_allowed_that_is_not_earned) {
+  retry_budget budget{50};
+  BOOST_TEST(spends(budget) == 0u);
+  for (int i = 0; i < 1000; ++i)
+    budget.earn();
+  BOOST_TEST(spends(budget) == 20u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
