@@ -320,6 +320,7 @@ private:
                             std::move(interface), numbers_, context(),
                             complain);
     std::lock_guard guard{mutex_};
+    std::erase_if(porches_, [](auto& each) { return each.expired(); });
     porches_.push_back(std::move(porch));
   }
 

@@ -9,6 +9,7 @@
 #include <caf/io/network/stream.hpp>
 #include <caf/io/scribe.hpp>
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -28,6 +29,10 @@ default_multiplexer& loop_of(caf::actor_system& system) {
   return dynamic_cast<default_multiplexer&>(system.middleman().backend());
 }
 
+// What is written before others have their turn on CAF's thread: as much as a
+// batch of values between peers.
+constexpr std::size_t bytes_at_once = std::size_t{1} << 20;
+
 /// What CAF's streams ask of a protocol.
 class tls_policy {
 public:
@@ -45,7 +50,7 @@ public:
       result = 0;
       return rw_state::indeterminate;
     }
-    return outcome(session_.write(from, size), result);
+    return outcome(session_.write(from, std::min(size, bytes_at_once)), result);
   }
 
   bool must_read_more(int, std::size_t threshold) {

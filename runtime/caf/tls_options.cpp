@@ -43,4 +43,12 @@ tls_files tls_files_of(const caf::actor_system_config& cfg) {
 
 #endif
 
+void set_tls_files(caf::actor_system_config& cfg, const tls_files& files) {
+  set_caf_option(cfg, "openssl.certificate", files.certificate);
+  set_caf_option(cfg, "openssl.key", files.key);
+  set_caf_option(cfg, "openssl.passphrase", files.passphrase);
+  set_caf_option(cfg, "openssl.cafile", files.cafile);
+  set_caf_option(cfg, "openssl.capath", files.capath);
+}
+
 } // namespace galaxycache

@@ -21,6 +21,9 @@ inline constexpr const char* tls_option_prefix = "openssl.";
 /// do not need.
 void add_tls_options(caf::actor_system_config& cfg);
 
+/// Sets the options.
+void set_tls_files(caf::actor_system_config& cfg, const tls_files& files);
+
 /// What the options say.
 tls_files tls_files_of(const caf::actor_system_config& cfg);
 

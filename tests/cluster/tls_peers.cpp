@@ -78,7 +78,7 @@ struct ring_rig {
 
 struct system_rig {
   explicit system_rig(const tls_files& files = {}) {
-    set_credentials(cfg, files);
+    set_tls_files(cfg, files);
   }
 
   config cfg;
