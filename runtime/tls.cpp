@@ -59,35 +59,106 @@ std::string last_error() {
 }
 
 // -- a socket as OpenSSL sees it ----------------------------------------------
-// Its own kind raises SIGPIPE.
+// Its own kind raises SIGPIPE, and is called for each record, of at most 16
+// KiB, once to write and twice to read.
 
-int fd_of(BIO* self) {
-  return *static_cast<int*>(BIO_get_data(self));
-}
+// Four records. A connection may have twice as much for as long as it lasts.
+constexpr std::size_t buffer_bytes = 64 * 1024;
 
 bool is_passing(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
+struct buffered_socket {
+  int fd;
+  std::string out;
+  std::size_t sent = 0; // of `out`
+  std::unique_ptr<char[]> in;
+  std::size_t taken = 0; // of `in`, up to `there`
+  std::size_t there = 0;
+  bool buffers_input = false;
+  bool receives = true; // or only gives what it has
+
+  bool has_input() const noexcept {
+    return taken < there;
+  }
+
+  bool has_output() const noexcept {
+    return !out.empty();
+  }
+
+  /// Sends what it can; false with `errno` if that was not all.
+  bool flush() {
+    while (sent < out.size()) {
+      auto n = send(fd, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
+      if (n < 0)
+        return false;
+      sent += static_cast<std::size_t>(n);
+    }
+    out.clear();
+    sent = 0;
+    return true;
+  }
+
+  std::ptrdiff_t give(char* to, std::size_t size) {
+    auto n = std::min(size, there - taken);
+    std::copy_n(in.get() + taken, n, to);
+    taken += n;
+    return static_cast<std::ptrdiff_t>(n);
+  }
+
+  /// As `recv`.
+  std::ptrdiff_t receive(char* to, std::size_t size) {
+    if (has_input())
+      return give(to, size);
+    if (!receives) {
+      errno = EAGAIN;
+      return -1;
+    }
+    if (!buffers_input)
+      return recv(fd, to, size, 0);
+    if (!in)
+      in = std::make_unique_for_overwrite<char[]>(buffer_bytes);
+    auto n = recv(fd, in.get(), buffer_bytes, 0);
+    taken = 0;
+    there = static_cast<std::size_t>(std::max<std::ptrdiff_t>(n, 0));
+    return n > 0 ? give(to, size) : n;
+  }
+};
+
+buffered_socket& socket_of(BIO* self) {
+  return *static_cast<buffered_socket*>(BIO_get_data(self));
+}
+
 int send_some(BIO* self, const char* from, int size) {
+  auto& x = socket_of(self);
   BIO_clear_retry_flags(self);
-  auto n = send(fd_of(self), from, static_cast<std::size_t>(size),
-                MSG_NOSIGNAL);
-  if (n < 0 && is_passing(errno))
-    BIO_set_retry_write(self);
-  return static_cast<int>(n);
+  if (x.out.size() >= buffer_bytes && !x.flush()) {
+    if (is_passing(errno))
+      BIO_set_retry_write(self);
+    return -1;
+  }
+  x.out.append(from, static_cast<std::size_t>(size));
+  return size;
 }
 
 int receive_some(BIO* self, char* to, int size) {
   BIO_clear_retry_flags(self);
-  auto n = recv(fd_of(self), to, static_cast<std::size_t>(size), 0);
+  auto n = socket_of(self).receive(to, static_cast<std::size_t>(size));
   if (n < 0 && is_passing(errno))
     BIO_set_retry_read(self);
   return static_cast<int>(n);
 }
 
-long control(BIO*, int what, long, void*) {
-  return what == BIO_CTRL_FLUSH ? 1 : 0;
+long control(BIO* self, int what, long, void*) {
+  if (what != BIO_CTRL_FLUSH)
+    return 0;
+  BIO_clear_retry_flags(self);
+  if (socket_of(self).flush())
+    return 1;
+  if (is_passing(errno))
+    BIO_set_retry_write(self);
+  return -1;
 }
 
 const BIO_METHOD* socket_kind() {
@@ -234,20 +305,23 @@ tls_context::make(const tls_files& files, const std::string& prefix) {
 // -- one end ------------------------------------------------------------------
 
 struct tls_session::implementation {
-  int fd; // read by the BIO
+  buffered_socket socket; // of the BIO
   tls_context::pointer context;
   ssl_ptr ssl;
   bool wants_write = false;
+  // Bytes that have been written, but not said to be, so that the caller comes
+  // back for what the socket did not take.
+  std::size_t held_back = 0;
   std::string reason;
 
   implementation(tls_context::pointer from, role which, int number)
-    : fd(number),
+    : socket{.fd = number},
       context(std::move(from)) {
     ssl.reset(SSL_new(context->impl_->ctx.get()));
     auto* bio = BIO_new(socket_kind());
     if (!ssl || !bio)
       throw std::bad_alloc{};
-    BIO_set_data(bio, &fd);
+    BIO_set_data(bio, &socket);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl.get(), bio, bio);
     if (which == role::server)
@@ -276,6 +350,14 @@ struct tls_session::implementation {
       reason = "it closes the connection";
     ERR_clear_error();
     return false;
+  }
+
+  /// After the socket did not take all: whether it may yet.
+  bool waits_to_send() {
+    wants_write = is_passing(errno);
+    if (!wants_write)
+      reason = std::generic_category().message(errno);
+    return wants_write;
   }
 
   /// Calls one of OpenSSL's functions that say how many bytes they moved.
@@ -317,8 +399,11 @@ tls_session::~tls_session() {
 tls_session::progress tls_session::shake_hands() {
   ERR_clear_error();
   auto result = SSL_do_handshake(impl_->ssl.get());
-  if (result == 1)
+  if (result == 1) {
+    // What came before could have been for nobody.
+    impl_->socket.buffers_input = true;
     return progress::done;
+  }
   return impl_->waits(result) ? progress::waiting : progress::failed;
 }
 
@@ -341,8 +426,12 @@ std::ptrdiff_t tls_session::peek(void* to, std::size_t size) {
 }
 
 std::ptrdiff_t tls_session::write(const void* from, std::size_t size) {
+  if (size == 0)
+    return 0;
+  if (!impl_->socket.flush())
+    return impl_->waits_to_send() ? 0 : -1;
   // A call writes one record.
-  std::size_t written = 0;
+  auto written = std::exchange(impl_->held_back, 0);
   while (written < size) {
     auto* rest = static_cast<const char*>(from) + written;
     auto n = impl_->move_some(
@@ -353,6 +442,12 @@ std::ptrdiff_t tls_session::write(const void* from, std::size_t size) {
       break;
     written += static_cast<std::size_t>(n);
   }
+  if (!impl_->socket.flush() && !impl_->waits_to_send())
+    return -1;
+  if (written == size && impl_->socket.has_output()) {
+    impl_->held_back = 1;
+    --written;
+  }
   return static_cast<std::ptrdiff_t>(written);
 }
 
@@ -360,12 +455,24 @@ std::size_t tls_session::unread() const noexcept {
   return static_cast<std::size_t>(SSL_pending(impl_->ssl.get()));
 }
 
+bool tls_session::has_unread() const noexcept {
+  return unread() > 0 || impl_->socket.has_input();
+}
+
+bool tls_session::has_input() const noexcept {
+  return impl_->socket.has_input();
+}
+
+void tls_session::receive(bool on) noexcept {
+  impl_->socket.receives = on;
+}
+
 const std::string& tls_session::reason() const noexcept {
   return impl_->reason;
 }
 
 void tls_session::use(int fd) noexcept {
-  impl_->fd = fd;
+  impl_->socket.fd = fd;
 }
 
 void tls_line::renew(descriptor_cycle& numbers) {

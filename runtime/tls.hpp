@@ -91,12 +91,23 @@ public:
 
   /// Writes at most `size` bytes, and returns how many; 0 if the socket takes
   /// none, negative if the connection has ended. What comes next must be what
-  /// has not been written, and at least as much of it.
+  /// has not been written, and at least as much of it. If it is all written,
+  /// the socket has it.
   std::ptrdiff_t write(const void* from, std::size_t size);
 
-  /// How many bytes can be read that the socket does not have any more: it is
-  /// not ready to be read because of them.
+  /// How many bytes can be read at once, without the socket.
   std::size_t unread() const noexcept;
+
+  /// Whether there is anything that the socket does not have any more, even if
+  /// it may be too little to read: the socket is not ready because of it.
+  bool has_unread() const noexcept;
+
+  /// Whether some of that has not been decrypted yet.
+  bool has_input() const noexcept;
+
+  /// Says whether reading takes more from the socket, as it does at first, or
+  /// ends when nothing is left of what was taken before.
+  void receive(bool on) noexcept;
 
   /// Why it failed or ended, in words.
   const std::string& reason() const noexcept;

@@ -53,12 +53,20 @@ public:
     return outcome(session_.write(from, std::min(size, bytes_at_once)), result);
   }
 
+  /// Before CAF reads for a while.
+  void begin_to_read() {
+    session_.receive(true);
+  }
+
+  /// After that while, there may be what the socket does not have any more. It
+  /// is read to its end, and what has come since waits for its turn.
   bool must_read_more(int, std::size_t threshold) {
-    return session_.unread() >= threshold;
+    session_.receive(false);
+    return session_.unread() >= threshold || session_.has_input();
   }
 
   bool has_unread() const {
-    return session_.unread() > 0;
+    return session_.has_unread();
   }
 
 private:
@@ -80,6 +88,7 @@ public:
   }
 
   void handle_event(operation what) override {
+    policy_.begin_to_read();
     handle_event_impl(what, policy_);
     // What was looked at before CAF had the connection is not in the socket any
     // more, which therefore does not become ready because of it.

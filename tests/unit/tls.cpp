@@ -4,7 +4,11 @@
 #include "fixtures/tls_stranger.hpp"
 #include "fixtures/waiting.hpp"
 
+#include "galaxycache/runtime/random.hpp"
+
 #include <boost/test/unit_test.hpp>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -247,6 +251,90 @@ BOOST_FIXTURE_TEST_CASE(much_arrives_whole_though_the_socket_is_full,
   BOOST_TEST((hear(there, sent.size()) == sent));
   writer.join();
   BOOST_TEST(stalls > 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(pieces_arrive_whole_though_nobody_reads_at_first,
+                        porch_rig) {
+  auto there = arrive(member);
+  eventually([&] { return arrived() == 1; });
+  auto& here = lines.front();
+  random_source random{3};
+  std::string sent;
+  std::size_t stalls = 0;
+  std::size_t arrived_bytes = 0;
+  std::string heard(1 << 16, '\0');
+  auto read_some = [&] {
+    auto n = there.session.read(heard.data(), heard.size());
+    BOOST_REQUIRE(n >= 0);
+    auto size = static_cast<std::size_t>(n);
+    BOOST_REQUIRE(arrived_bytes + size <= sent.size());
+    BOOST_REQUIRE(
+      std::equal(heard.begin(), heard.begin() + n,
+                 sent.begin() + static_cast<std::ptrdiff_t>(arrived_bytes)));
+    arrived_bytes += size;
+  };
+  for (std::size_t round = 1; round <= 20; ++round) {
+    while (stalls < round) {
+      std::string piece(1 + random.below(300'000),
+                        static_cast<char>(random.next()));
+      sent += piece;
+      for (std::string_view rest = piece; !rest.empty();) {
+        auto n = here.session.write(rest.data(), rest.size());
+        BOOST_REQUIRE(n >= 0);
+        if (static_cast<std::size_t>(n) < rest.size()) {
+          stalls = round;
+          read_some();
+        }
+        rest.remove_prefix(static_cast<std::size_t>(n));
+      }
+    }
+    // The socket has what was said to be written: nobody has to ask again.
+    eventually([&] {
+      read_some();
+      return arrived_bytes == sent.size();
+    });
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_written_is_in_the_socket, porch_rig) {
+  auto there = arrive(member);
+  eventually([&] { return arrived() == 1; });
+  auto& here = lines.front();
+  const std::string piece(60'000, 'x');
+  // Encrypted, so a little more than was written.
+  auto on_the_way = [&] {
+    int unsent = 0;
+    int unread = 0;
+    BOOST_REQUIRE(ioctl(here.socket.fd(), SIOCOUTQNSD, &unsent) == 0);
+    BOOST_REQUIRE(ioctl(there.socket.fd(), FIONREAD, &unread) == 0);
+    return static_cast<std::size_t>(unsent + unread);
+  };
+  std::size_t written = 0;
+  while (here.session.write(piece.data(), piece.size())
+         == static_cast<std::ptrdiff_t>(piece.size())) {
+    written += piece.size();
+    BOOST_REQUIRE(on_the_way() >= written);
+  }
+  BOOST_TEST(written > 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(reading_may_be_kept_from_the_socket, porch_rig) {
+  auto there = arrive(member);
+  eventually([&] { return arrived() == 1; });
+  auto& here = lines.front();
+  BOOST_TEST(there.session.write("pingpong", 8) == 8);
+  BOOST_TEST(hear(here, 1) == "p");
+  BOOST_TEST(here.session.unread() == 7u);
+  here.session.receive(false);
+  BOOST_TEST(hear(here, 7) == "ingpong");
+  BOOST_TEST(!here.session.has_unread());
+  BOOST_TEST(there.session.write("more", 4) == 4);
+  BOOST_TEST(
+    await_readable(here.socket, std::chrono::steady_clock::now() + patience));
+  char c = 0;
+  BOOST_TEST(here.session.read(&c, 1) == 0);
+  here.session.receive(true);
+  BOOST_TEST(hear(here, 4) == "more");
 }
 
 BOOST_FIXTURE_TEST_CASE(first_words_are_left_to_be_read, porch_rig) {
