@@ -292,7 +292,9 @@ public:
 
   /// The system goes: nobody may be dialled any more, and nobody let in.
   void end() {
-    tries_.stop(std::chrono::nanoseconds{0});
+    // Nobody is left behind in OpenSSL, which ends with the process.
+    tries_.stop(with_tls_ ? std::chrono::nanoseconds{line_patience}
+                          : std::chrono::nanoseconds{0});
     std::lock_guard guard{mutex_};
     for (auto& each : porches_)
       if (auto porch = each.lock())

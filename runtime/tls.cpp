@@ -243,6 +243,9 @@ tls_context::make(const tls_files& files, const std::string& prefix) {
   if (files.cafile.empty() && files.capath.empty())
     return refuse("cafile", "is needed for TLS: a file with the certificates "
                             "of the CAs whose members may join (PEM)");
+  // A thread may be in a handshake yet when the process ends; OpenSSL would
+  // take its tables away from it.
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
   ERR_clear_error();
   ssl_ctx_ptr ctx{SSL_CTX_new(TLS_method())};
   if (!ctx || SSL_CTX_set_min_proto_version(ctx.get(), TLS1_3_VERSION) != 1)

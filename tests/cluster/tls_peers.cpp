@@ -171,6 +171,18 @@ BOOST_FIXTURE_TEST_CASE(nodes_that_start_at_once_find_each_other, ring_rig) {
   }
 }
 
+// OpenSSL must not be taken away from a thread that is in a handshake.
+BOOST_FIXTURE_TEST_CASE(a_node_may_leave_while_it_connects, ring_rig) {
+  auto files = folder.issue("ring", "guest");
+  for (int i = 0; i < 60; ++i) {
+    node guest{"guest", files};
+    auto all = ring;
+    all.push_back({"guest", guest.uri()});
+    guest.set_peers(all);
+    BOOST_TEST(guest.leave() == 0);
+  }
+}
+
 // -- strangers ----------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(strangers_are_kept_out_and_members_notice_nothing,
