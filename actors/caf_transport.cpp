@@ -114,6 +114,15 @@ public:
     return more;
   }
 
+  /// Nothing that is tried now matters any more.
+  void end() noexcept {
+    ended_ = true;
+  }
+
+  bool has_ended() const noexcept {
+    return ended_;
+  }
+
   void forget(caf::actor_id peer) {
     std::lock_guard guard{mutex_};
     orders_.erase(peer);
@@ -122,6 +131,7 @@ public:
 private:
   std::mutex mutex_;
   std::map<caf::actor_id, std::optional<order>> orders_;
+  std::atomic<bool> ended_{false};
 };
 
 class line_job : public worker_pool::job {
@@ -156,6 +166,8 @@ public:
   }
 
   void deliver() override {
+    if (book_->has_ended())
+      return; // and the system may have, too
     auto strong = peer_.lock();
     if (!strong)
       return book_->forget(id_);
@@ -292,13 +304,16 @@ public:
 
   /// The system goes: nobody may be dialled any more, and nobody let in.
   void end() {
+    orders_->end();
+    {
+      std::lock_guard guard{mutex_};
+      for (auto& each : porches_)
+        if (auto porch = each.lock())
+          porch->stop();
+    }
     // Nobody is left behind in OpenSSL, which ends with the process.
     tries_.stop(with_tls_ ? std::chrono::nanoseconds{line_patience}
                           : std::chrono::nanoseconds{0});
-    std::lock_guard guard{mutex_};
-    for (auto& each : porches_)
-      if (auto porch = each.lock())
-        porch->stop();
   }
 
 private:
