@@ -1,6 +1,7 @@
 #include "galaxycache/actors/app_options.hpp"
 
 #include "galaxycache/runtime/caf/startup.hpp"
+#include "galaxycache/runtime/caf/tls_options.hpp"
 
 #include <array>
 #include <utility>
@@ -61,8 +62,7 @@ void add_options(caf::actor_system_config& cfg) {
   option_group{cfg, "galaxycache"}
     .add<std::string>("self", "id of this process in the ring")
     .add<std::string>("listen", "where to serve peers, scheme://host:port")
-    .add<bool>("insecure",
-               "allow addresses that are not on loopback, unencrypted")
+    .add<bool>("insecure", "allow caf:// addresses that are not on loopback")
     .add<std::vector<std::string>>("peers", "members of the ring, id=address")
     .add<std::string>("placement",
                       "rendezvous, hash-ring-crc32 or hash-ring-fnv1a")
@@ -74,6 +74,7 @@ void add_options(caf::actor_system_config& cfg) {
     .add<caf::timespan>("stop-grace",
                         "how long stopping waits for loads in progress")
     .add<std::string>("log-level", "off, error, warning, info or debug");
+  add_tls_options(cfg);
 }
 
 app_options options_from(const caf::actor_system_config& cfg) {

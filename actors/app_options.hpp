@@ -27,6 +27,10 @@ namespace galaxycache {
 /// | heartbeat-timeout | timespan | silence after which a peer is down |
 /// | stop-grace | timespan | how long stopping waits for loads |
 /// | log-level | string | off, error, warning, info or debug |
+///
+/// Beside them CAF's own for TLS, at `cafs://` addresses:
+/// `openssl.certificate`, `openssl.key`, `openssl.passphrase`, `openssl.cafile`
+/// and `openssl.capath` (with CAF 1.x: `caf.openssl.certificate` and so on).
 void add_options(caf::actor_system_config& cfg);
 
 /// What the options of an application ask for.

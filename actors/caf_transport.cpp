@@ -5,6 +5,8 @@
 #include "galaxycache/runtime/caf/handshake.hpp"
 #include "galaxycache/runtime/caf/startup.hpp"
 #include "galaxycache/runtime/caf/system_end.hpp"
+#include "galaxycache/runtime/caf/tls_connections.hpp"
+#include "galaxycache/runtime/caf/tls_options.hpp"
 #include "galaxycache/runtime/tcp.hpp"
 #include "galaxycache/runtime/worker_pool.hpp"
 
@@ -62,19 +64,17 @@ void dial(caf::event_based_actor* self, peer_actor peer, std::uint64_t attempt,
           node_line line, std::uint16_t port) {
   if (is_ending(self->system()))
     return report(peer, attempt, {errc::unavailable, "the system goes"});
-  request_server(self, line, port, caf::timespan{connect_patience})
-    .then(
-      [=, kept = line](caf::node_id&, caf::strong_actor_ptr& server,
-                       std::set<std::string>&) {
-        if (!server)
-          return report(peer, attempt,
-                        {errc::incompatible_peer, "no server is published"});
-        post(peer,
-             connection{attempt, caf::actor_cast<wire_actor>(server), {}});
-      },
-      [=](caf::error& why) {
-        report(peer, attempt, {errc::peer_failed, describe(why)});
-      });
+  request_server(
+    self, std::move(line), port, caf::timespan{connect_patience},
+    [=](caf::strong_actor_ptr& server) {
+      if (!server)
+        return report(peer, attempt,
+                      {errc::incompatible_peer, "no server is published"});
+      post(peer, connection{attempt, caf::actor_cast<wire_actor>(server), {}});
+    },
+    [=](caf::error& why) {
+      report(peer, attempt, {errc::peer_failed, describe(why)});
+    });
 }
 
 /// An attempt to connect.
@@ -114,6 +114,15 @@ public:
     return more;
   }
 
+  /// Nothing that is tried now matters any more.
+  void end() noexcept {
+    ended_ = true;
+  }
+
+  bool has_ended() const noexcept {
+    return ended_;
+  }
+
   void forget(caf::actor_id peer) {
     std::lock_guard guard{mutex_};
     orders_.erase(peer);
@@ -122,15 +131,19 @@ public:
 private:
   std::mutex mutex_;
   std::map<caf::actor_id, std::optional<order>> orders_;
+  std::atomic<bool> ended_{false};
 };
 
 class line_job : public worker_pool::job {
 public:
+  /// Without a context, connects without TLS.
   line_job(caf::actor_system& system, worker_pool& pool,
+           tls_context::pointer context,
            std::shared_ptr<descriptor_cycle> numbers,
            std::shared_ptr<order_book> book, const peer_actor& peer)
     : system_(system),
       pool_(pool),
+      context_(std::move(context)),
       numbers_(std::move(numbers)),
       book_(std::move(book)),
       id_(peer.id()),
@@ -142,11 +155,19 @@ public:
     order_ = book_->take(id_);
     if (order_.yields && crossing_pause.count() > 0)
       std::this_thread::sleep_for(crossing_pause);
-    line_ = connect_to(order_.where.host, order_.where.port, line_patience,
-                       caf_handshake());
+    auto& [scheme, host, port] = order_.where;
+    auto keep = [this](auto found) {
+      std::visit([this](auto& x) { line_ = std::move(x); }, found);
+    };
+    if (context_)
+      keep(connect_tls(context_, host, port, line_patience, caf_handshake()));
+    else
+      keep(connect_to(host, port, line_patience, caf_handshake()));
   }
 
   void deliver() override {
+    if (book_->has_ended())
+      return; // and the system may have, too
     auto strong = peer_.lock();
     if (!strong)
       return book_->forget(id_);
@@ -155,48 +176,94 @@ public:
     if (auto* why = std::get_if<failure>(&line_))
       report(peer, order_.attempt, std::move(*why));
     else
-      system_.spawn(dial, peer, order_.attempt,
-                    make_line(system_, numbers_->renew(std::move(
-                                         std::get<tcp_socket>(line_)))),
-                    order_.where.port);
+      system_.spawn(dial, peer, order_.attempt, take_line(), order_.where.port);
     if (again)
-      pool_.submit(
-        std::make_unique<line_job>(system_, pool_, numbers_, book_, peer));
+      pool_.submit(std::make_unique<line_job>(system_, pool_, context_,
+                                              numbers_, book_, peer));
   }
 
 private:
+  node_line take_line() {
+    if (auto* line = std::get_if<tls_line>(&line_)) {
+      line->renew(*numbers_);
+      return make_line(system_, std::move(*line));
+    }
+    auto& socket = std::get<tcp_socket>(line_);
+    return make_line(system_, numbers_->renew(std::move(socket)));
+  }
+
   caf::actor_system& system_;
   worker_pool& pool_;
+  tls_context::pointer context_;
   std::shared_ptr<descriptor_cycle> numbers_;
   std::shared_ptr<order_book> book_;
   caf::actor_id id_;
   caf::weak_actor_ptr peer_;
   order order_;
-  std::variant<tcp_socket, failure> line_;
+  std::variant<failure, tcp_socket, tls_line> line_;
+};
+
+/// The credentials of a system's options, read when they are first needed.
+/// Thread-safe.
+class credentials {
+public:
+  explicit credentials(caf::actor_system& system) : system_(system) {
+    // nop
+  }
+
+  /// What was read, or why that is not possible.
+  const std::variant<tls_context::pointer, failure>& get() const {
+    std::call_once(once_, [this] {
+      read_ = tls_context::make(tls_files_of(system_.config()),
+                                tls_option_prefix);
+    });
+    return read_;
+  }
+
+private:
+  caf::actor_system& system_;
+  mutable std::once_flag once_;
+  mutable std::variant<tls_context::pointer, failure> read_;
 };
 
 class caf_transport : public transport {
 public:
-  caf_transport(caf::actor_system& system, std::shared_ptr<const log> lines)
+  caf_transport(caf::actor_system& system, std::shared_ptr<const log> lines,
+                bool with_tls)
     : system_(system),
       lines_(std::move(lines)),
+      with_tls_(with_tls),
+      credentials_(system),
       tries_(line_threads) {
     // nop
   }
 
-  std::string_view scheme() const noexcept override {
-    return "caf";
+  ~caf_transport() override {
+    end();
   }
 
-  /// CAF's wire has no encryption and knows nobody.
+  std::string_view scheme() const noexcept override {
+    return with_tls_ ? "cafs" : "caf";
+  }
+
+  /// By itself, CAF's wire has no encryption and knows nobody.
   bool is_private(const uri& where) const noexcept override {
-    return is_loopback(where.host);
+    return with_tls_ || is_loopback(where.host);
+  }
+
+  std::optional<failure> why_unusable() const override {
+    if (with_tls_)
+      if (auto* why = std::get_if<failure>(&credentials_.get()))
+        return *why;
+    return std::nullopt;
   }
 
   std::variant<uri, failure> listen(const server_actor& server,
                                     const uri& where) override {
     if (!system_.has_middleman())
       return no_middleman();
+    if (auto why = why_unusable())
+      return *why;
     warn_of_no_heartbeats();
     auto listening = listen_in_time(where);
     if (auto* why = std::get_if<failure>(&listening))
@@ -207,9 +274,7 @@ public:
                                        : "")};
     auto& door = std::get<tcp_socket>(listening);
     auto port = local_port(door);
-    publish_at(system_, std::move(door), port,
-               caf::actor_cast<caf::strong_actor_ptr>(server),
-               system_.message_types(server), numbers_);
+    publish(server, std::move(door), port);
     uri result{where.scheme, where.host, port};
     own_address_ = to_string(result); // before anybody is connected to
     return result;
@@ -224,23 +289,58 @@ public:
                const uri& where) override {
     if (!system_.has_middleman())
       return report(peer, attempt, no_middleman());
+    if (auto why = why_unusable())
+      return report(peer, attempt, *why);
     warn_of_no_heartbeats();
     auto yields = to_string(where) < own_address_;
     if (orders_->put(peer.id(), {attempt, where, yields})
-        && !tries_.submit(std::make_unique<line_job>(system_, tries_, numbers_,
-                                                     orders_, peer))) {
+        && !tries_.submit(std::make_unique<line_job>(
+          system_, tries_, context(), numbers_, orders_, peer))) {
       orders_->forget(peer.id());
       report(peer, attempt,
              {errc::peer_failed, "there is no thread to connect with"});
     }
   }
 
-  /// The system goes: nobody may be dialled any more.
+  /// The system goes: nobody may be dialled any more, and nobody let in.
   void end() {
-    tries_.stop(std::chrono::nanoseconds{0});
+    orders_->end();
+    {
+      std::lock_guard guard{mutex_};
+      for (auto& each : porches_)
+        if (auto porch = each.lock())
+          porch->stop();
+    }
+    // Nobody is left behind in OpenSSL, which ends with the process.
+    tries_.stop(with_tls_ ? std::chrono::nanoseconds{line_patience}
+                          : std::chrono::nanoseconds{0});
   }
 
 private:
+  /// Null without TLS.
+  tls_context::pointer context() const {
+    return with_tls_ ? std::get<tls_context::pointer>(credentials_.get())
+                     : nullptr;
+  }
+
+  void publish(const server_actor& server, tcp_socket door,
+               std::uint16_t port) {
+    auto whom = caf::actor_cast<caf::strong_actor_ptr>(server);
+    auto interface = system_.message_types(server);
+    if (!with_tls_)
+      return publish_at(system_, std::move(door), port, std::move(whom),
+                        std::move(interface), numbers_);
+    auto complain = [lines = lines_, port](const std::string& text) {
+      lines->warning("at port " + std::to_string(port) + ": " + text);
+    };
+    auto porch = publish_at(system_, std::move(door), port, std::move(whom),
+                            std::move(interface), numbers_, context(),
+                            complain);
+    std::lock_guard guard{mutex_};
+    std::erase_if(porches_, [](auto& each) { return each.expired(); });
+    porches_.push_back(std::move(porch));
+  }
+
   static failure no_middleman() {
     return {errc::invalid_argument,
             "the actor system has no middleman; load it in the configuration "
@@ -262,6 +362,10 @@ private:
 
   caf::actor_system& system_;
   std::shared_ptr<const log> lines_;
+  bool with_tls_;
+  credentials credentials_;
+  std::mutex mutex_; // protects porches_
+  std::vector<std::weak_ptr<tls_porch>> porches_;
   std::atomic<bool> warned_{false};
   std::string own_address_;
   std::shared_ptr<descriptor_cycle> numbers_
@@ -271,17 +375,30 @@ private:
   worker_pool tries_;
 };
 
-} // namespace
-
-std::shared_ptr<transport>
-make_caf_transport(caf::actor_system& system,
-                   std::shared_ptr<const log> lines) {
-  auto result = std::make_shared<caf_transport>(system, std::move(lines));
+std::shared_ptr<transport> make(caf::actor_system& system,
+                                std::shared_ptr<const log> lines,
+                                bool with_tls) {
+  auto result = std::make_shared<caf_transport>(system, std::move(lines),
+                                                with_tls);
   at_system_end(system, [weak = std::weak_ptr<caf_transport>{result}] {
     if (auto strong = weak.lock())
       strong->end();
   });
   return result;
+}
+
+} // namespace
+
+std::shared_ptr<transport>
+make_caf_transport(caf::actor_system& system,
+                   std::shared_ptr<const log> lines) {
+  return make(system, std::move(lines), false);
+}
+
+std::shared_ptr<transport>
+make_cafs_transport(caf::actor_system& system,
+                    std::shared_ptr<const log> lines) {
+  return make(system, std::move(lines), true);
 }
 
 } // namespace galaxycache

@@ -20,4 +20,12 @@ namespace galaxycache {
 std::shared_ptr<transport> make_caf_transport(caf::actor_system& system,
                                               std::shared_ptr<const log> lines);
 
+/// The same with TLS: `cafs://HOST:PORT`. Its certificates are those of CAF's
+/// OpenSSL options, read once, when they are first needed; CAF's module need
+/// not be loaded. Handshakes are done before CAF gets a connection: those of
+/// who connects to us on a thread of their own.
+std::shared_ptr<transport>
+make_cafs_transport(caf::actor_system& system,
+                    std::shared_ptr<const log> lines);
+
 } // namespace galaxycache

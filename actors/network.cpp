@@ -417,6 +417,10 @@ bool transport::is_private(const uri&) const noexcept {
   return true;
 }
 
+std::optional<failure> transport::why_unusable() const {
+  return std::nullopt;
+}
+
 void transport::disconnect(const wire_actor&) {
   // nop
 }

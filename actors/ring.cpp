@@ -14,17 +14,19 @@ constexpr std::size_t members_max = 10'000;
 
 } // namespace
 
-std::optional<failure> why_not_private(const transport& way, const uri& where,
-                                       bool insecure) {
+std::optional<failure> why_refused(const transport& way, const uri& where,
+                                   bool insecure) {
+  if (auto why = way.why_unusable())
+    return failure{why->code, to_string(where) + ": " + why->reason};
   if (insecure || way.is_private(where))
     return std::nullopt;
   return failure{
     errc::invalid_argument,
     to_string(where)
       + " is not on loopback and not encrypted: whoever reaches it "
-        "can read and change what is cached. If that network is "
-        "yours alone, say so: universe_options::insecure, or "
-        "--galaxycache.insecure"};
+        "can read and change what is cached. Use cafs://, or, if that "
+        "network is yours alone, say so: universe_options::insecure, "
+        "or --galaxycache.insecure"};
 }
 
 ring_actor::behavior_type ring_state::start(ring_actor::pointer self,
@@ -75,8 +77,8 @@ caf::error ring_state::check(const peer_info& info) const {
     return make_error({errc::invalid_argument,
                        "no transport for '" + where->scheme
                          + "://', the address of peer '" + info.id + "'"});
-  if (auto refused = why_not_private(*config_.ways.at(where->scheme), *where,
-                                     config_.insecure))
+  if (auto refused = why_refused(*config_.ways.at(where->scheme), *where,
+                                 config_.insecure))
     return make_error(*refused);
   return {};
 }

@@ -17,10 +17,10 @@ namespace galaxycache {
 using transport_map
   = std::map<std::string, std::shared_ptr<transport>, std::less<>>;
 
-/// Why an address is not to be used, as it is not private and nobody has
-/// allowed that.
-std::optional<failure> why_not_private(const transport& way, const uri& where,
-                                       bool insecure);
+/// Why an address is not to be used: there is no way to, or it is not private
+/// and nobody has allowed that.
+std::optional<failure> why_refused(const transport& way, const uri& where,
+                                   bool insecure);
 
 struct ring_config {
   std::shared_ptr<universe_core> home;

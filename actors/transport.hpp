@@ -4,6 +4,7 @@
 #include "galaxycache/runtime/uri.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -22,6 +23,11 @@ public:
   /// Whether nobody but the two ends can read and change what is said at an
   /// address. If not, a universe uses it only if told to (`insecure`).
   virtual bool is_private(const uri& where) const noexcept;
+
+  /// Why the transport cannot be used here at all, such as for want of a
+  /// certificate: `invalid_argument`; nothing if it can. Asked before each use
+  /// of an address. May block.
+  virtual std::optional<failure> why_unusable() const;
 
   /// Makes a server reachable at an address and returns the address it got, or
   /// why that is impossible: `address_in_use`, `invalid_argument`. May block;

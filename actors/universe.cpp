@@ -111,6 +111,8 @@ universe::implementation::implementation(caf::actor_system& system,
     ways.emplace(way->scheme(), way);
   if (ways.count("caf") == 0)
     ways.emplace("caf", make_caf_transport(system, lines));
+  if (ways.count("cafs") == 0)
+    ways.emplace("cafs", make_cafs_transport(system, lines));
   std::string why;
   std::optional<galaxycache::uri> listen_at;
   if (!options.listen.empty()) {
@@ -120,8 +122,8 @@ universe::implementation::implementation(caf::actor_system& system,
     if (ways.count(listen_at->scheme) == 0)
       refuse(errc::invalid_argument,
              "no transport for '" + options.listen + "'");
-    if (auto refused = why_not_private(*ways.at(listen_at->scheme), *listen_at,
-                                       options.insecure))
+    if (auto refused = why_refused(*ways.at(listen_at->scheme), *listen_at,
+                                   options.insecure))
       throw exception{*refused};
   }
   // Not with make_shared: what waits for the system's end holds a weak pointer,

@@ -33,7 +33,7 @@ struct universe_options {
   /// Allows addresses where strangers could listen in and take part: those of
   /// `caf://` that are not on loopback. Whoever reaches such a port can read
   /// and change what is cached, and end the process (see SECURITY.md). Only for
-  /// networks that are yours alone.
+  /// networks that are yours alone; elsewhere there is `cafs://`, with TLS.
   bool insecure = false;
 
   /// How keys find their owners; the same in all universes of a ring.
@@ -42,7 +42,8 @@ struct universe_options {
   /// How peers are watched over.
   peer_options peers;
 
-  /// More ways to reach peers than CAF's middleman, which is always there.
+  /// More ways to reach peers than CAF's middleman, which is always there, as
+  /// `caf://` and `cafs://`.
   std::vector<std::shared_ptr<transport>> transports;
 
   /// Null stands for the clocks of the operating system.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -101,17 +102,17 @@ failure hear(int fd, const first_words& expected, deadline until) {
   return why.empty() ? failure{} : failure{errc::incompatible_peer, why};
 }
 
-/// A connection to somebody who accepts it and says what he should.
-std::variant<tcp_socket, failure> try_address(const addrinfo& where,
-                                              const first_words& expected,
-                                              deadline until) {
+/// A connection to somebody who accepts it and passes a trial.
+std::variant<tcp_socket, failure>
+try_address(const addrinfo& where, const trial& passes, deadline until) {
   tcp_socket s{
     socket(where.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
   if (s.fd() < 0)
     return failure{errc::peer_failed, text_of(errno)};
+  disable_nagle(s);
   if (auto error = try_connect(s.fd(), where, until))
     return failure{errc::peer_failed, text_of(error)};
-  auto why = hear(s.fd(), expected, until);
+  auto why = passes(s, until);
   if (why.code != errc::none)
     return why;
   return s;
@@ -132,6 +133,15 @@ tcp_socket::~tcp_socket() {
 std::variant<tcp_socket, failure>
 connect_to(const std::string& host, std::uint16_t port,
            std::chrono::nanoseconds patience, const first_words& expected) {
+  return connect_to(host, port, patience,
+                    trial{[&expected](tcp_socket& s, deadline until) {
+                      return hear(s.fd(), expected, until);
+                    }});
+}
+
+std::variant<tcp_socket, failure>
+connect_to(const std::string& host, std::uint16_t port,
+           std::chrono::nanoseconds patience, const trial& passes) {
   auto where = host + ":" + std::to_string(port);
   auto resolved = resolve(host, port, 0);
   if (auto* why = std::get_if<std::string>(&resolved))
@@ -145,12 +155,26 @@ connect_to(const std::string& host, std::uint16_t port,
   for (auto* i = first; i; i = i->ai_next) {
     // One that is silent leaves the others their share of the time.
     auto now = std::chrono::steady_clock::now();
-    auto tried = try_address(*i, expected, now + (until - now) / left--);
+    auto tried = try_address(*i, passes, now + (until - now) / left--);
     if (std::holds_alternative<tcp_socket>(tried))
       return tried;
     why = std::move(std::get<failure>(tried));
   }
   return failure{why.code, where + ": " + why.reason};
+}
+
+void disable_nagle(const tcp_socket& s) noexcept {
+  int on = 1;
+  // Without it, all is only slower.
+  setsockopt(s.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+bool await_readable(const tcp_socket& s, deadline until) {
+  return await(s.fd(), POLLIN, until) == 0;
+}
+
+bool await_writable(const tcp_socket& s, deadline until) {
+  return await(s.fd(), POLLOUT, until) == 0;
 }
 
 std::variant<tcp_socket, failure> listen_at(const std::string& host,

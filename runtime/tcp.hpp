@@ -62,6 +62,26 @@ std::variant<tcp_socket, failure>
 connect_to(const std::string& host, std::uint16_t port,
            std::chrono::nanoseconds patience, const first_words& expected = {});
 
+/// What is done with a connection that has been made, until a point in time,
+/// before it is taken for a good one; says why it is not. May block until then.
+using trial
+  = std::function<failure(tcp_socket&, std::chrono::steady_clock::time_point)>;
+
+/// The same for whoever passes a trial.
+std::variant<tcp_socket, failure>
+connect_to(const std::string& host, std::uint16_t port,
+           std::chrono::nanoseconds patience, const trial& passes);
+
+/// Has a socket send what it is given at once, and not wait for more.
+void disable_nagle(const tcp_socket& s) noexcept;
+
+/// Waits until a socket can be read from or written to, or a point in time:
+/// then false.
+bool await_readable(const tcp_socket& s,
+                    std::chrono::steady_clock::time_point until);
+bool await_writable(const tcp_socket& s,
+                    std::chrono::steady_clock::time_point until);
+
 /// Listens at an address, at any free port for 0; or says why that is
 /// impossible: `address_in_use`, or `invalid_argument` for one that is not ours
 /// to use. Connections of an earlier process that linger in TIME_WAIT do not

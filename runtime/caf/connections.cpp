@@ -40,8 +40,10 @@ private:
   std::shared_ptr<descriptor_cycle> numbers_;
 };
 
-/// It is there since the middleman has been started.
-caf::actor broker_of(caf::actor_system& system) {
+} // namespace
+
+// It is there since the middleman has been started.
+caf::actor basp_broker_of(caf::actor_system& system) {
 #if GALAXYCACHE_CAF_1
   return system.middleman().get_named_broker("BASP");
 #else
@@ -49,20 +51,15 @@ caf::actor broker_of(caf::actor_system& system) {
 #endif
 }
 
-} // namespace
-
 #if GALAXYCACHE_CAF_1
 
 node_line make_line(caf::actor_system&, tcp_socket s) {
   auto address = remote_address(s);
-  return {std::move(address), std::make_shared<tcp_socket>(std::move(s))};
+  return {nullptr, std::move(address),
+          std::make_shared<tcp_socket>(std::move(s))};
 }
 
 #else
-
-caf::actor basp_broker_of(caf::actor_system& system) {
-  return broker_of(system);
-}
 
 node_line make_line(caf::actor_system& system, tcp_socket s) {
   return {system.middleman().backend().new_scribe(s.release())};
@@ -77,7 +74,7 @@ void publish_at(caf::actor_system& system, tcp_socket s, std::uint16_t port,
     system.middleman().backend());
   io::doorman_ptr door{new doorman{loop, s.release(), std::move(numbers)},
                        false};
-  post(broker_of(system), caf::publish_atom_v, std::move(door), port,
+  post(basp_broker_of(system), caf::publish_atom_v, std::move(door), port,
        std::move(whom), std::move(interface));
 }
 

@@ -34,21 +34,13 @@ inline constexpr std::chrono::milliseconds crossing_pause{50};
 /// Whether CAF takes connections that others have made.
 inline constexpr bool takes_connections = false;
 
-/// A connection to a CAF node. CAF 1.x makes its own; this one lasts until
-/// then.
+/// A connection to a CAF node. CAF 1.x makes its own; what was found lasts
+/// until then. Only for TLS it takes one of ours.
 struct node_line {
+  caf::io::scribe_ptr socket;
   std::string address;
   std::shared_ptr<tcp_socket> found;
 };
-
-/// Asks CAF for the server at the other end. The line must last until it has
-/// answered.
-template <class Self>
-auto request_server(Self* self, node_line& line, std::uint16_t port,
-                    caf::timespan patience) {
-  return request_within(self, self->system().middleman().actor_handle(),
-                        patience, caf::connect_atom_v, line.address, port);
-}
 
 #else
 
@@ -61,20 +53,35 @@ struct node_line {
   caf::io::scribe_ptr socket;
 };
 
+#endif
+
 /// The actor of CAF's that speaks its protocol. The system must have a
 /// middleman.
 caf::actor basp_broker_of(caf::actor_system& system);
 
-/// Gives CAF the connection and asks for the server at the other end. As its
-/// middleman does, which would make a second one.
-template <class Self>
-auto request_server(Self* self, node_line& line, std::uint16_t port,
-                    caf::timespan patience) {
-  return request_within(self, basp_broker_of(self->system()), patience,
-                        caf::connect_atom_v, std::move(line.socket), port);
-}
-
+/// Asks for the server at the other end, and calls `then` with it, or
+/// `otherwise` with an error. CAF's broker gets our connection as its middleman
+/// would give it one; that would make a second.
+template <class Self, class Then, class Otherwise>
+void request_server(Self* self, node_line line, std::uint16_t port,
+                    caf::timespan patience, Then then, Otherwise otherwise) {
+#if GALAXYCACHE_CAF_1
+  if (!line.socket) {
+    request_within(self, self->system().middleman().actor_handle(), patience,
+                   caf::connect_atom_v, line.address, port)
+      .then([then,
+             found = line.found](caf::node_id&, caf::strong_actor_ptr& server,
+                                 std::set<std::string>&) { then(server); },
+            otherwise);
+    return;
+  }
 #endif
+  request_within(self, basp_broker_of(self->system()), patience,
+                 caf::connect_atom_v, std::move(line.socket), port)
+    .then([then](caf::node_id&, caf::strong_actor_ptr& server,
+                 std::set<std::string>&) { then(server); },
+          otherwise);
+}
 
 node_line make_line(caf::actor_system& system, tcp_socket s);
 

@@ -1,5 +1,6 @@
 // The code that doc/how-to.md shows, and that it does what the page says.
 
+#include "fixtures/certificates.hpp"
 #include "fixtures/waiting.hpp"
 
 #include "galaxycache/actors/app_options.hpp"
@@ -17,6 +18,7 @@
 #include <future>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <sstream>
 #include <thread>
@@ -404,6 +406,31 @@ BOOST_AUTO_TEST_CASE(options_come_from_the_command_line) {
   BOOST_TEST(here.uri().starts_with("caf://127.0.0.1:"));
   BOOST_TEST(here.peers().size() == 2u);
   BOOST_TEST((options.universe.stop_grace == 5s));
+}
+
+BOOST_AUTO_TEST_CASE(peers_show_certificates) {
+  certificate_folder folder;
+  std::vector<std::unique_ptr<app_config>> configs;
+  std::vector<std::unique_ptr<caf::actor_system>> systems;
+  std::vector<std::unique_ptr<universe>> all;
+  for (auto* id : {"node-1", "node-2"}) {
+    auto files = folder.issue("ring", id);
+    auto& cfg = *configs.emplace_back(std::make_unique<app_config>());
+    set_caf_option(cfg, "openssl.certificate", files.certificate);
+    set_caf_option(cfg, "openssl.key", files.key);
+    set_caf_option(cfg, "openssl.cafile", files.cafile);
+    systems.push_back(std::make_unique<caf::actor_system>(cfg));
+    universe_options options;
+    options.self = id;
+    options.listen = "cafs://127.0.0.1:0";
+    all.push_back(std::make_unique<universe>(*systems.back(), options));
+  }
+  all[0]->add_peer({"node-2", all[1]->uri()});
+  eventually([&] {
+    return std::ranges::any_of(all[0]->peers(), [](const peer_status& x) {
+      return x.info.id == "node-2" && x.state == peer_state::up;
+    });
+  });
 }
 
 BOOST_AUTO_TEST_CASE(options_come_from_a_file) {

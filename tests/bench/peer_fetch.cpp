@@ -2,8 +2,10 @@
 // on one machine, and every get crosses. One JSON object a line for each mode.
 //
 // get        galaxy::get, or get_many with --batch
-// caf_floor  a request to an actor of the other process that has the answer
+// caf_floor  a request to an actor of the other process that has the answer;
+//            without TLS, even with --tls
 
+#include "fixtures/certificates.hpp"
 #include "fixtures/process.hpp"
 #include "measure.hpp"
 
@@ -11,6 +13,7 @@
 #include "galaxycache/actors/universe.hpp"
 #include "galaxycache/messages/init.hpp"
 #include "galaxycache/runtime/caf/startup.hpp"
+#include "galaxycache/runtime/caf/tls_options.hpp"
 #include "galaxycache/runtime/hash.hpp"
 
 #include <caf/event_based_actor.hpp>
@@ -100,6 +103,7 @@ struct settings {
   std::size_t keys = 10'000;
   std::size_t batch = 1;
   double seconds = 2;
+  bool tls = false;
 
   std::string sizes() const {
     return mix.empty() ? std::to_string(value) + "b:1" : mix;
@@ -107,16 +111,18 @@ struct settings {
 };
 
 struct caf_settings : config {
-  caf_settings() {
+  explicit caf_settings(const tls_files& files) {
+    set_tls_files(*this, files);
     // Each process has one core of two.
     set_caf_option(*this, "scheduler.max-threads", std::size_t{1});
   }
 };
 
-universe_options options_of(const std::string& id) {
+universe_options options_of(const std::string& id, const tls_files& files) {
   universe_options result;
   result.self = id;
-  result.listen = "caf://127.0.0.1:0";
+  result.listen = files.key.empty() ? "caf://127.0.0.1:0"
+                                    : "cafs://127.0.0.1:0";
   return result;
 }
 
@@ -130,11 +136,11 @@ T must(caf::expected<T> x, const char* what) {
 // -- the owner ----------------------------------------------------------------
 
 /// Serves until its standard input ends; `cpu` asks what it has used.
-int serve(const std::string& sizes) {
+int serve(const std::string& sizes, const tls_files& files) {
   const auto mix = size_mix::parse(sizes);
-  caf_settings cfg;
+  caf_settings cfg{files};
   caf::actor_system system{cfg};
-  universe home{system, options_of("owner")};
+  universe home{system, options_of("owner", files)};
   home.add_galaxy("bench", std::size_t{4} << 30,
                   backend::in_place([mix](std::string_view key) {
                     return loaded{
@@ -282,19 +288,28 @@ void await_up(universe& home) {
 }
 
 nlohmann::ordered_json measure(const settings& s, const std::string& mode) {
-  process owner{"owner", owner_verb, {s.sizes()}};
+  fixtures::certificate_folder folder;
+  tls_files own;
+  tls_files its;
+  if (s.tls) {
+    own = folder.issue("ring", "caller");
+    its = folder.issue("ring", "owner");
+  }
+  process owner{"owner",
+                owner_verb,
+                {s.sizes(), its.certificate, its.key, its.cafile}};
   std::istringstream words{owner.hear()};
   std::string uri;
   std::uint16_t port = 0;
   words >> uri >> port;
-  caf_settings cfg;
+  caf_settings cfg{own};
   caf::actor_system system{cfg};
   const auto x = std::make_shared<asking>();
   x->s = s;
   x->mix = size_mix::parse(s.sizes());
   for (std::size_t i = 0; i < s.keys; ++i)
     x->keys.push_back("key:" + std::to_string(i));
-  universe home{system, options_of("caller")};
+  universe home{system, options_of("caller", own)};
   if (mode == "caf_floor") {
     x->s.batch = 1;
     x->floor = must(system.middleman().remote_actor("127.0.0.1", port),
@@ -345,6 +360,7 @@ nlohmann::ordered_json measure(const settings& s, const std::string& mode) {
     {"outstanding", s.outstanding},
     {"keys", s.keys},
     {"batch", x->s.batch},
+    {"tls", s.tls && mode == "get"},
     {"ops_per_s", ops * 1e9 / wall},
     {"ns_per_op", wall / ops},
     {"p50_us", percentile(x->microseconds, 0.5)},
@@ -381,6 +397,7 @@ int run(int argc, char** argv) {
   app.add_option("--seconds", s.seconds, "How long to measure each mode")
     ->check(CLI::PositiveNumber)
     ->capture_default_str();
+  app.add_flag("--tls", s.tls, "Connect the processes with TLS");
   if (is_brief()) {
     s.keys = 1'000;
     s.seconds = 0.1;
@@ -403,9 +420,13 @@ int main(int argc, char** argv) {
   galaxycache::init();
   try {
     if (argc > 1 && std::string_view{argv[1]} == owner_verb) {
-      if (argc != 4 || !fixtures::belongs_to(argv[2]))
+      if (argc != 7 || !fixtures::belongs_to(argv[2]))
         return 2;
-      return serve(argv[3]);
+      tls_files files;
+      files.certificate = argv[4];
+      files.key = argv[5];
+      files.cafile = argv[6];
+      return serve(argv[3], files);
     }
     return run(argc, argv);
   } catch (const std::exception& why) {
