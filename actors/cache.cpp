@@ -460,7 +460,7 @@ void cache_state::land_failure(flight& f, leg_kind kind, const failure& why,
       count.add(counter::backend_load_errors);
     return fail_all(f, why);
   }
-  auto no_fault = why.code == errc::draining || why.code == errc::unknown_galaxy
+  auto no_fault = why.code == errc::draining || never_loads(why.code)
                   || why.code == errc::overloaded;
   if (!no_fault)
     count.add(counter::peer_load_errors);
@@ -470,8 +470,7 @@ void cache_state::land_failure(flight& f, leg_kind kind, const failure& why,
     return start_leg(f, leg_kind::peer);
   if (f.local.active() || f.waiters.empty())
     return close_if_done(f);
-  // A peer that does not have the galaxy never will load for it.
-  f.gutter = why.code != errc::unknown_galaxy && is_of_another(f);
+  f.gutter = !never_loads(why.code) && is_of_another(f);
   if (f.gutter && !stands_in && !galaxy().fallbacks.try_take(time().now())) {
     count.add(counter::fallbacks_refused);
     return fail_all(f, {errc::overloaded,

@@ -3,6 +3,7 @@
 #include "galaxycache/runtime/planted.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace galaxycache {
 
@@ -20,6 +21,13 @@ constexpr std::uint64_t batches_under_way_max = 2;
 // A fetch that was given less time than this and got no answer says nothing of
 // the peer.
 constexpr auto telling_patience = std::chrono::milliseconds{50};
+
+// The server hears of it when this part of the window has been taken: while it
+// does, the rest is under way.
+constexpr std::size_t told_part = 4;
+
+// A value has at most as many bytes; whoever announces more is mistaken.
+constexpr std::uint64_t value_bytes_most = 0xffff'ffff;
 
 } // namespace
 
@@ -87,6 +95,8 @@ std::optional<failure> peer_link_state::why_not_now(const fetch& wanted,
     return failure{errc::peer_failed, "the peer is down"};
   if (state_ == peer_state::draining)
     return failure{errc::draining, "the peer is leaving"};
+  if (peeks_only_ && wanted.mode != fetch_mode::peek)
+    return failure{errc::incompatible_peer, "it finds owners in another way"};
   if (wanted.deadline <= now)
     return failure{errc::deadline_exceeded, {}};
   if (waiting_.size() >= config_.options.fetches_max
@@ -182,6 +192,8 @@ bool peer_link_state::answer(std::uint64_t id, load_result outcome) {
   auto i = waiting_.find(id);
   if (i == waiting_.end())
     return false; // given up, or answered twice
+  if (incoming_ && incoming_->id == id)
+    incoming_.reset();
   waiting_bytes_ -= i->second.key_bytes;
   i->second.to.deliver(std::move(outcome), outbox_);
   waiting_.erase(i);
@@ -190,6 +202,7 @@ bool peer_link_state::answer(std::uint64_t id, load_result outcome) {
 
 void peer_link_state::fail_all(const failure& why) {
   unsent_.clear();
+  incoming_.reset();
   waiting_bytes_ = 0;
   for (auto& [id, w] : waiting_)
     w.to.deliver(why, outbox_);
@@ -255,6 +268,10 @@ void peer_link_state::greet() {
   hello.incarnation = config_.home->incarnation;
   hello.ring_digest = view ? view->digest() : 0;
   hello.attempt = attempt_;
+  wire::tell_ring(config_.placement, hello);
+  hello.features = wire::feature_pieces;
+  hello.window_bytes = config_.options.window_bytes;
+  hello.piece_bytes = config_.options.piece_bytes;
   say(hello);
 }
 
@@ -323,6 +340,10 @@ void peer_link_state::hear(const frame& x) {
     welcomed(*welcome);
   else if (auto* batch = std::get_if<wire::fetched_batch>(&*message))
     fetched(*batch, x.bodies);
+  else if (auto* piece = std::get_if<wire::piece>(&*message))
+    piece_came(*piece, x.bodies);
+  else if (auto* pong = std::get_if<wire::pong>(&*message))
+    took(pong->sent);
   else if (std::holds_alternative<wire::goodbye>(*message) && greeted_)
     set_state(peer_state::draining);
 }
@@ -353,14 +374,40 @@ void peer_link_state::welcomed(const wire::welcome& x) {
   batches_sent_ = 0;
   batches_heard_ = 0;
   tells_heard_ = (x.features & wire::feature_heard) != 0;
+  taken_ = x.sent;
+  taken_told_ = x.sent;
+  window_bytes_ = x.window_bytes;
   breaker_->reset();
-  complaint_.clear();
+  compare_rings(x);
   wheel_->arm(connection_alarm_,
               time().now() + config_.options.heartbeat_interval);
   lines.info("peer " + config_.info.id + " at " + config_.info.uri + " is up");
   set_state(peer_state::up);
   flush();
   rearm();
+}
+
+/// One that finds owners in another way would load what is not its own: its
+/// cache may be looked into, and that is all.
+void peer_link_state::compare_rings(const wire::welcome& x) {
+  auto how = wire::other_ring(config_.placement, x);
+  peeks_only_ = how.has_value();
+  auto complaint = how.value_or("");
+  if (how && complaint != complaint_)
+    config_.home->lines->warning(
+      "peer " + config_.info.id + " at " + config_.info.uri + " " + *how
+      + ": its keys are loaded here until both are configured alike");
+  complaint_ = std::move(complaint);
+  if (!peeks_only_)
+    return;
+  // What was put down before anybody knew.
+  std::vector<std::uint64_t> refused;
+  for (auto id : unsent_)
+    if (auto i = waiting_.find(id);
+        i != waiting_.end() && i->second.wanted.mode != fetch_mode::peek)
+      refused.push_back(id);
+  for (auto id : refused)
+    answer(id, failure{errc::incompatible_peer, *how});
 }
 
 void peer_link_state::fetched(wire::fetched_batch& x,
@@ -379,7 +426,61 @@ void peer_link_state::fetched(wire::fetched_batch& x,
     if (answer(item.id, outcome_of(item)) && in_time)
       breaker_->succeeded(heard_);
   }
+  took(x.sent);
   batches_heard(x.heard);
+}
+
+void peer_link_state::piece_came(const wire::piece& x,
+                                 const std::vector<value>& bodies) {
+  if (waiting_.count(x.id) != 0) {
+    auto body = bodies.empty() ? value{} : bodies.front();
+    if (body.size() == x.size && x.offset == 0) {
+      if (answer(x.id, loaded{std::move(body), x.expiry}))
+        breaker_->succeeded(heard_);
+    } else if (!add_piece(x, body)) {
+      answer(x.id, failure{errc::peer_failed, "a piece of the value is lost"});
+    } else if (incoming_->filled == x.size) {
+      auto whole = std::move(incoming_->bytes).finish();
+      if (answer(x.id, loaded{std::move(whole), x.expiry}))
+        breaker_->succeeded(heard_);
+    }
+  }
+  took(x.sent);
+}
+
+/// Returns whether it is the next of its value, or one that has come before.
+bool peer_link_state::add_piece(const wire::piece& x, const value& body) {
+  if (x.offset == 0 && (!incoming_ || incoming_->id != x.id)) {
+    if (x.size > value_bytes_most)
+      return false;
+    if (incoming_) // the server does without the rest
+      answer(incoming_->id,
+             failure{errc::peer_failed, "the value is not whole"});
+    incoming_.emplace(incoming{x.id, value_buffer{x.size}, 0});
+  }
+  if (!incoming_ || incoming_->id != x.id || incoming_->bytes.size() != x.size)
+    return false;
+  auto& filled = incoming_->filled;
+  if (GALAXYCACHE_PLANTED(lost_piece) && x.offset < x.size)
+    filled = x.offset;
+  if (x.offset < filled && body.size() <= filled - x.offset)
+    return true;
+  if (x.offset != filled || body.empty() || body.size() > x.size - filled)
+    return false;
+  std::memcpy(incoming_->bytes.data() + filled, body.bytes().data(),
+              body.size());
+  filled += body.size();
+  return true;
+}
+
+/// Tells the server from time to time how far its answers have been taken.
+void peer_link_state::took(std::uint64_t sent) {
+  taken_ = std::max(taken_, sent);
+  if (!greeted_ || taken_ == taken_told_
+      || taken_ - taken_told_ < window_bytes_ / told_part)
+    return;
+  taken_told_ = taken_;
+  say(wire::taken{taken_});
 }
 
 void peer_link_state::say(const wire::message& x) {
@@ -417,7 +518,8 @@ void peer_link_state::look_after_connection() {
   if (batches_sent_ != batches_heard_
       && now - batch_sent_at_ >= options.heartbeat_interval)
     batches_heard(batches_sent_);
-  say(wire::ping{static_cast<std::uint64_t>(now.time_since_epoch().count())});
+  say(wire::ping{static_cast<std::uint64_t>(now.time_since_epoch().count()),
+                 taken_});
   wheel_->arm(connection_alarm_, now + options.heartbeat_interval);
 }
 

@@ -23,6 +23,7 @@ struct peer_config {
   std::shared_ptr<transport> way;
   peer_info info;
   peer_options options;
+  placement_options placement;
   /// Who hears what becomes of the peer.
   ring_actor ring;
   universe_core::presence alive;
@@ -65,6 +66,13 @@ private:
     fetch wanted; // until it is sent
   };
 
+  /// A value that comes in pieces, in order and one at a time.
+  struct incoming {
+    std::uint64_t id = 0; // of the fetch
+    value_buffer bytes;
+    std::size_t filled = 0;
+  };
+
   // -- fetches ----------------------------------------------------------------
 
   std::optional<failure> why_not_now(const fetch& wanted, mono_time now);
@@ -92,7 +100,11 @@ private:
 
   void hear(const frame& x);
   void welcomed(const wire::welcome& x);
+  void compare_rings(const wire::welcome& x);
   void fetched(wire::fetched_batch& x, const std::vector<value>& bodies);
+  void piece_came(const wire::piece& x, const std::vector<value>& bodies);
+  bool add_piece(const wire::piece& x, const value& body);
+  void took(std::uint64_t sent);
   void say(const wire::message& x);
 
   // -- time -------------------------------------------------------------------
@@ -122,6 +134,7 @@ private:
   caf::actor_addr watched_;       // a server whose end we hear of
   bool greeted_ = false;          // the server has welcomed us
   std::uint64_t incarnation_ = 0; // of the server
+  bool peeks_only_ = false;       // it finds owners in another way
   std::string complaint_;         // of the last greeting, logged once
   std::size_t failures_ = 0;      // in a row
   mono_time heard_{};             // when the server last said something
@@ -138,6 +151,11 @@ private:
   std::uint64_t batches_heard_ = 0;
   mono_time batch_sent_at_{}; // the latest
   bool tells_heard_ = false;  // the server says which it has taken
+  std::optional<incoming> incoming_;
+  // Bytes of answers on this connection, as the server counts them.
+  std::uint64_t taken_ = 0;
+  std::uint64_t taken_told_ = 0;
+  std::uint64_t window_bytes_ = 0; // how many may be under way
   std::optional<circuit_breaker> breaker_;
 };
 

@@ -151,7 +151,7 @@ void ring_state::put(peer_info info) {
 peer_actor ring_state::spawn_peer(const peer_info& info,
                                   const std::shared_ptr<transport>& way) {
   auto handle = config_.home->system.spawn<caf::hidden>(
-    peer, peer_config{config_.home, way, info, config_.peers,
+    peer, peer_config{config_.home, way, info, config_.peers, config_.placement,
                       caf::actor_cast<ring_actor>(self_),
                       universe_core::presence{config_.home}});
   config_.home->enlist(caf::actor_cast<caf::strong_actor_ptr>(handle));

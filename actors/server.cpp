@@ -7,6 +7,35 @@
 
 namespace galaxycache {
 
+namespace {
+
+// A peer that wants smaller pieces makes more work than sense.
+constexpr std::size_t piece_bytes_min = 64;
+
+// Values of up to this part of a piece leave with others.
+constexpr std::size_t small_part = 4;
+
+// About the bytes that an answer has in a header, and what a header takes else,
+// with what CAF says beside it.
+constexpr std::size_t item_cost = 32;
+constexpr std::size_t frame_cost = 128;
+
+std::size_t header_cost(const wire::piece&) {
+  return frame_cost;
+}
+
+std::size_t header_cost(const wire::fetched_batch& x) {
+  std::size_t result = frame_cost;
+  for (auto& item : x.fetched)
+    result += item_cost + item.reason.size();
+  return result;
+}
+
+// How often answers that wait are looked through.
+constexpr auto sweep_interval = std::chrono::milliseconds{500};
+
+} // namespace
+
 server_actor::behavior_type server_state::start(server_actor::pointer self,
                                                 server_config config) {
   self_ = self;
@@ -24,6 +53,7 @@ server_actor::behavior_type server_state::start(server_actor::pointer self,
       if (is_from_here())
         flush();
     },
+    [this](tick_atom) { tick(); },
     [this](drain_atom) {
       if (is_from_here())
         say_goodbye();
@@ -60,10 +90,17 @@ void server_state::hear(const frame& x) {
   auto& from = i->second;
   if (auto* batch = std::get_if<wire::fetch_batch>(&*message))
     serve(from, *batch);
+  else if (auto* x = std::get_if<wire::taken>(&*message))
+    taken(from, x->bytes);
   else if (auto* ping = std::get_if<wire::ping>(&*message))
-    say(from.handle, wire::pong{ping->number});
+    pinged(from, *ping);
   else if (std::holds_alternative<wire::goodbye>(*message))
     clients_.erase(i);
+}
+
+void server_state::pinged(client& by, const wire::ping& x) {
+  say(by.handle, wire::pong{x.number, by.sent});
+  taken(by, x.taken);
 }
 
 void server_state::greeted(const wire::hello& x) {
@@ -78,7 +115,8 @@ void server_state::greeted(const wire::hello& x) {
   welcome.incarnation = home.incarnation;
   welcome.ring_digest = view ? view->digest() : 0;
   welcome.attempt = x.attempt;
-  welcome.features = wire::feature_heard;
+  wire::tell_ring(config_.placement, welcome);
+  welcome.features = wire::feature_heard | wire::feature_pieces;
   auto handle = caf::actor_cast<wire_actor>(sender);
   // One that speaks another version learns ours, and that is all.
   auto compatible = x.oldest_version <= wire::version
@@ -86,9 +124,36 @@ void server_state::greeted(const wire::hello& x) {
   auto address = caf::actor_cast<caf::actor_addr>(sender);
   if (compatible && x.to == home.self_id.bytes()) {
     auto [i, added] = clients_.try_emplace(address);
-    i->second.handle = handle;
-    i->second.id = x.id;
-    i->second.incarnation = x.incarnation;
+    auto& c = i->second;
+    c.handle = handle;
+    c.id = x.id;
+    c.incarnation = x.incarnation;
+    if (added)
+      warn_of_ring(x);
+    // A new attempt: whoever asked before has given up, and what is under way
+    // counts no more.
+    if (added || x.attempt > c.attempt) {
+      c.small.clear();
+      c.large.clear();
+      c.left_behind = 0;
+      c.waiting_bytes = 0;
+      c.taken = c.sent;
+      c.attempt = x.attempt;
+    }
+    auto& own = config_.peers;
+    c.in_pieces = (x.features & wire::feature_pieces) != 0;
+    c.window_bytes = own.window_bytes;
+    c.piece_bytes = own.piece_bytes;
+    if (c.in_pieces && x.window_bytes != 0)
+      c.window_bytes = std::min<std::uint64_t>(x.window_bytes,
+                                               own.window_bytes);
+    if (c.in_pieces && x.piece_bytes != 0)
+      c.piece_bytes = std::min<std::uint64_t>(
+        std::max<std::uint64_t>(x.piece_bytes, piece_bytes_min),
+        own.piece_bytes);
+    welcome.sent = c.sent;
+    welcome.window_bytes = c.window_bytes;
+    welcome.piece_bytes = c.piece_bytes;
     // One that says goodbye and comes back is watched already.
     if (added && watched_.insert(address).second)
       monitors_.watch(self_, handle, [this, address](const caf::error&) {
@@ -99,6 +164,12 @@ void server_state::greeted(const wire::hello& x) {
   say(handle, welcome);
   if (home.phase != life::serving)
     say(handle, wire::goodbye{});
+}
+
+void server_state::warn_of_ring(const wire::hello& x) {
+  if (auto how = wire::other_ring(config_.placement, x))
+    config_.home->lines->warning("peer " + x.id + " " + *how
+                                 + "; what it asks for is served all the same");
 }
 
 void server_state::serve(client& from, wire::fetch_batch& batch) {
@@ -118,7 +189,7 @@ void server_state::serve(client& from, wire::fetch_batch& batch) {
     named.push_back(i != galaxies->end() ? i->second.get() : nullptr);
   }
   if (batch.number != 0) {
-    from.ready.heard = batch.number;
+    from.heard = batch.number;
     flush_later(from);
   }
   auto now = home.time->now();
@@ -126,7 +197,8 @@ void server_state::serve(client& from, wire::fetch_batch& batch) {
   for (auto& wanted : batch.fetches) {
     auto* galaxy = named[wanted.galaxy];
     if (galaxy == nullptr) {
-      ready(from, wanted.id, failure{errc::unknown_galaxy, {}});
+      ready(from, wanted.id, now + wanted.budget,
+            failure{errc::unknown_galaxy, {}});
       continue;
     }
     if (!same_ring)
@@ -146,15 +218,17 @@ void server_state::serve_one(client& from, galaxy_core& galaxy,
   auto shard = galaxy.shard_of(wanted.key);
   auto& cell = *galaxy.shards[shard];
   cell.count.add(counter::server_requests);
+  auto deadline = now + wanted.budget;
   if (auto known = galaxy.answer_at_once(wanted.key, wanted.mode))
-    return std::visit([&](auto& x) { ready(from, wanted.id, x); }, *known);
-  if (open_.size() >= config_.fetches_max)
-    return ready(from, wanted.id,
+    return std::visit([&](auto& x) { ready(from, wanted.id, deadline, x); },
+                      *known);
+  if (open_.size() >= config_.peers.fetches_max)
+    return ready(from, wanted.id, deadline,
                  failure{errc::overloaded, "too many fetches wait"});
   auto id = ++questions_asked_;
   open_.emplace(id, open_fetch{caf::actor_cast<caf::actor_addr>(from.handle),
-                               wanted.id});
-  ticket terms{wanted.mode, now + wanted.budget, wanted.gutter};
+                               wanted.id, deadline});
+  ticket terms{wanted.mode, deadline, wanted.gutter};
   asked[{wanted.galaxy, shard}].push_back({id, std::move(wanted.key), terms});
 }
 
@@ -164,7 +238,7 @@ void server_state::take(const answered& x) {
   auto i = open_.find(x.id);
   if (i == open_.end())
     return;
-  auto [from, id] = i->second;
+  auto [from, id, deadline] = i->second;
   open_.erase(i);
   if (GALAXYCACHE_PLANTED(lost_answer) && id % 3 == 0)
     return;
@@ -172,27 +246,37 @@ void server_state::take(const answered& x) {
   if (c == clients_.end())
     return; // gone meanwhile
   if (x.error.code == errc::none)
-    ready(c->second, id, x.content);
+    ready(c->second, id, deadline, x.content);
   else
-    ready(c->second, id, x.error);
+    ready(c->second, id, deadline, x.error);
 }
 
-void server_state::ready(client& to, std::uint64_t id, const answer& x) {
+void server_state::ready(client& to, std::uint64_t id, mono_time deadline,
+                         const answer& x) {
   if (!x.found())
-    return ready(to, id, failure{errc::not_found, {}});
-  auto& item = to.ready.fetched.emplace_back();
-  item.id = id;
-  item.body = static_cast<std::uint32_t>(to.bodies.size());
-  item.expiry = GALAXYCACHE_PLANTED(lost_expiry) ? never_expires : x.expiry;
-  to.bodies.push_back(x.data);
+    return ready(to, id, deadline, failure{errc::not_found, {}});
+  auto waiting = to.small.size() + to.large.size();
+  auto bytes = to.waiting_bytes + x.data.size();
+  if (waiting >= config_.peers.fetches_max
+      || (bytes > config_.peers.answer_bytes_max && to.waiting_bytes > 0))
+    return ready(to, id, deadline,
+                 failure{errc::overloaded, "too many answers wait to leave"});
+  auto expiry = GALAXYCACHE_PLANTED(lost_expiry) ? never_expires : x.expiry;
+  to.waiting_bytes = bytes;
+  if (to.in_pieces && x.data.size() > to.piece_bytes / small_part)
+    to.large.push_back({id, x.data, expiry, deadline});
+  else
+    to.small.push_back({{id, errc::none, {}, 0, expiry}, x.data, deadline});
   flush_later(to);
 }
 
-void server_state::ready(client& to, std::uint64_t id, const failure& why) {
-  auto& item = to.ready.fetched.emplace_back();
-  item.id = id;
-  item.code = why.code;
-  item.reason = why.reason;
+void server_state::ready(client& to, std::uint64_t id, mono_time deadline,
+                         const failure& why) {
+  // Nobody asks for as much without having given up most of it.
+  if (to.small.size() >= 2 * config_.peers.fetches_max)
+    return;
+  to.small.push_back(
+    {{id, why.code, why.reason, 0, never_expires}, {}, deadline});
   flush_later(to);
 }
 
@@ -208,37 +292,142 @@ void server_state::flush_later(client& to) {
 
 void server_state::flush() {
   for (auto& address : std::exchange(to_flush_, {}))
-    if (auto i = clients_.find(address); i != clients_.end())
-      send_ready(i->second);
+    if (auto i = clients_.find(address); i != clients_.end()) {
+      i->second.to_flush = false;
+      send_what_fits(i->second);
+    }
 }
 
-void server_state::send_ready(client& to) {
-  to.to_flush = false;
-  auto heard = std::exchange(to.ready.heard, 0);
-  auto items = std::exchange(to.ready.fetched, {});
-  auto bodies = std::exchange(to.bodies, {});
-  wire::fetched_batch batch;
-  std::vector<value> batch_bodies;
-  std::size_t bytes = 0;
-  auto leave = [&] {
-    if (!batch.fetched.empty() || batch.heard != 0)
-      say(to.handle, std::exchange(batch, {}), std::exchange(batch_bodies, {}));
-    bytes = 0;
-  };
-  for (auto& item : items) {
-    if (batch.fetched.size() == wire::batch_items_max
-        || bytes >= wire::batch_bytes_max)
-      leave();
-    if (item.code == errc::none) {
-      auto& body = bodies[item.body];
-      bytes += body.size();
-      item.body = static_cast<std::uint32_t>(batch_bodies.size());
-      batch_bodies.push_back(std::move(body));
+// -- what leaves --------------------------------------------------------------
+
+/// A peer has taken what came up to here.
+void server_state::taken(client& by, std::uint64_t bytes) {
+  by.taken = std::max(by.taken, std::min(bytes, by.sent));
+  if (by.waits())
+    send_what_fits(by);
+}
+
+void server_state::send_what_fits(client& to) {
+  auto now = config_.home->time->now();
+  send_small(to, now);
+  send_pieces(to, now);
+  if (to.waits())
+    wake_.at(*config_.home->time, now + sweep_interval,
+             caf::actor_cast<server_actor>(self_));
+}
+
+/// Answers that fit into frames with others, and what has been heard. They have
+/// twice the window, so that pieces never keep them waiting.
+void server_state::send_small(client& to, mono_time now) {
+  auto window = to.in_pieces ? 2 * to.window_bytes : to.window_bytes;
+  std::size_t at = 0;
+  while ((at < to.small.size() || to.heard != 0) && to.under_way() < window) {
+    wire::fetched_batch batch;
+    std::vector<value> bodies;
+    std::size_t bytes = 0;
+    auto room = std::min<std::size_t>(wire::batch_bytes_max,
+                                      window - to.under_way());
+    for (; at < to.small.size() && batch.fetched.size() < wire::batch_items_max
+           && bytes < room;
+         ++at) {
+      auto& x = to.small[at];
+      to.waiting_bytes -= x.body.size();
+      if (at < to.left_behind && x.deadline <= now)
+        x.item.code = errc::deadline_exceeded;
+      bytes += item_cost + x.item.reason.size();
+      if (x.item.code == errc::none) {
+        bytes += x.body.size();
+        x.item.body = static_cast<std::uint32_t>(bodies.size());
+        bodies.push_back(std::move(x.body));
+      }
+      batch.fetched.push_back(std::move(x.item));
     }
-    batch.fetched.push_back(std::move(item));
+    batch.heard = std::exchange(to.heard, 0);
+    send_counted(to, std::move(batch), std::move(bodies));
   }
-  batch.heard = heard;
-  leave();
+  to.small.erase(to.small.begin(),
+                 to.small.begin() + static_cast<std::ptrdiff_t>(at));
+  to.left_behind = to.small.size();
+}
+
+/// One value after the other, so that the other side has the pieces of one at a
+/// time.
+void server_state::send_pieces(client& to, mono_time now) {
+  while (!to.large.empty() && to.under_way() < to.window_bytes) {
+    auto& x = to.large.front();
+    auto size = std::min(to.piece_bytes, x.data.size() - x.offset);
+    if (x.deadline <= now) {
+      to.waiting_bytes -= x.data.size();
+      auto id = x.id;
+      to.large.pop_front();
+      ready(to, id, now, failure{errc::deadline_exceeded, {}});
+      continue;
+    }
+    wire::piece piece{x.id, x.data.size(), x.offset, x.expiry, 0};
+    auto whole = size == x.data.size();
+    auto body = whole ? x.data : x.data.part(x.offset, size);
+    if (GALAXYCACHE_PLANTED(swapped_pieces) && to.large.size() > 1
+        && to.large[1].data.size() == x.data.size())
+      body = to.large[1].data.part(x.offset, size);
+    x.offset += size;
+    if (x.offset == x.data.size()) {
+      to.waiting_bytes -= x.data.size();
+      to.large.pop_front();
+    }
+    send_counted(to, piece, {std::move(body)});
+  }
+}
+
+/// Sends an answer, or some, and counts their bytes until they are taken.
+template <class T>
+void server_state::send_counted(client& to, T x, std::vector<value> bodies) {
+  to.sent += header_cost(x);
+  for (auto& each : bodies)
+    to.sent += each.size();
+  if (to.in_pieces) {
+    x.sent = to.sent;
+    return say(to.handle, x, std::move(bodies));
+  }
+  // One that does not tell what it has taken says so by answering.
+  auto done = [this, address = caf::actor_cast<caf::actor_addr>(to.handle),
+               sent = to.sent] {
+    auto i = clients_.find(address);
+    if (i != clients_.end() && !i->second.in_pieces)
+      taken(i->second, sent);
+  };
+  request(self_, to.handle, frame{wire::encode(x), std::move(bodies)})
+    .then(done, [done](const caf::error&) { done(); });
+}
+
+/// Values that nobody waits for any more are of no use here.
+void server_state::drop_late(client& to, mono_time now) {
+  for (auto& x : to.small)
+    if (x.item.code == errc::none && x.deadline <= now) {
+      x.item.code = errc::deadline_exceeded;
+      to.waiting_bytes -= x.body.size();
+      x.body = {};
+    }
+  std::vector<std::uint64_t> late;
+  std::erase_if(to.large, [&](const large_answer& x) {
+    if (x.deadline > now)
+      return false;
+    to.waiting_bytes -= x.data.size();
+    late.push_back(x.id);
+    return true;
+  });
+  for (auto id : late)
+    ready(to, id, now, failure{errc::deadline_exceeded, {}});
+}
+
+void server_state::tick() {
+  auto now = config_.home->time->now();
+  wake_.woken(now);
+  for (auto& [address, c] : clients_) {
+    if (!c.waits())
+      continue;
+    drop_late(c, now);
+    send_what_fits(c);
+  }
 }
 
 void server_state::say(const wire_actor& to, const wire::message& x,

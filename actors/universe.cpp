@@ -132,7 +132,7 @@ universe::implementation::implementation(caf::actor_system& system,
     system, options.self, options.time ? options.time : make_system_clock(),
     std::move(lines), options.seed ? *options.seed : random_seed()));
   server = system.spawn<caf::hidden>(
-    galaxycache::server, server_config{core, options.peers.fetches_max,
+    galaxycache::server, server_config{core, options.peers, options.placement,
                                        universe_core::presence{core}});
   core->enlist(caf::actor_cast<caf::strong_actor_ptr>(server));
   universe_config config;

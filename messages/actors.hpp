@@ -75,12 +75,15 @@ using peer_actor = typed_actor<
 /// The SERVER actor: answers peers; the only actor that is published. Never
 /// forwards: own caches, then own backend.
 using server_actor = typed_actor<
-  // A peer says something: hello, a batch of fetches, a ping.
+  // A peer says something: hello, a batch of fetches, what it has taken, a
+  // ping.
   result<void>(frame),
   // INTERNAL: a cache actor answers some questions.
   result<void>(answers),
   // INTERNAL: gathered answers leave now.
   result<void>(flush_atom),
+  // INTERNAL: time may be up for some answers that wait to leave.
+  result<void>(tick_atom),
   // INTERNAL: tell the peers that this universe is leaving.
   result<void>(drain_atom),
   // INTERNAL: say goodbye and end.

@@ -89,8 +89,13 @@ enum class leg_kind : std::uint8_t {
 /// the key.
 constexpr bool is_away(errc code) noexcept {
   return code == errc::peer_failed || code == errc::unavailable
-         || code == errc::deadline_exceeded || code == errc::draining
-         || code == errc::incompatible_peer;
+         || code == errc::deadline_exceeded || code == errc::draining;
+}
+
+/// Whether an error says that a peer never loads for us: no outage, and no
+/// fault of anybody's that waiting mends.
+constexpr bool never_loads(errc code) noexcept {
+  return code == errc::unknown_galaxy || code == errc::incompatible_peer;
 }
 
 /// What a loader is to do, and then what came of it. On the peer leg the owner

@@ -31,6 +31,11 @@ void write(const greeting& x, pb::Hello& out) {
   out.set_incarnation(x.incarnation);
   out.set_ring_digest(x.ring_digest);
   out.set_attempt(x.attempt);
+  out.set_window_bytes(x.window_bytes);
+  out.set_piece_bytes(x.piece_bytes);
+  out.set_sent(x.sent);
+  out.set_ring_kind(x.ring_kind);
+  out.set_segments(x.segments);
 }
 
 template <class T>
@@ -44,6 +49,11 @@ T read_greeting(const pb::Hello& in) {
   x.incarnation = in.incarnation();
   x.ring_digest = in.ring_digest();
   x.attempt = in.attempt();
+  x.window_bytes = in.window_bytes();
+  x.piece_bytes = in.piece_bytes();
+  x.sent = in.sent();
+  x.ring_kind = in.ring_kind();
+  x.segments = in.segments();
   return x;
 }
 
@@ -94,6 +104,7 @@ std::optional<message> read(pb::FetchBatch& in) {
 
 void write(const fetched_batch& x, pb::FetchedBatch& out) {
   out.set_heard(x.heard);
+  out.set_sent(x.sent);
   for (auto& item : x.fetched) {
     auto& to = *out.add_fetched();
     to.set_id(item.id);
@@ -109,6 +120,7 @@ std::optional<message> read(pb::FetchedBatch& in) {
     return std::nullopt;
   fetched_batch x;
   x.heard = in.heard();
+  x.sent = in.sent();
   for (auto& from : *in.mutable_fetched()) {
     auto& item = x.fetched.emplace_back();
     item.id = from.id();
@@ -121,7 +133,57 @@ std::optional<message> read(pb::FetchedBatch& in) {
   return x;
 }
 
+void write(const piece& x, pb::Piece& out) {
+  out.set_id(x.id);
+  out.set_size(x.size);
+  out.set_offset(x.offset);
+  out.set_expiry_ns(x.expiry.time_since_epoch().count());
+  out.set_sent(x.sent);
+}
+
+std::optional<message> read(const pb::Piece& in) {
+  return piece{in.id(), in.size(), in.offset(),
+               wall_time{nanoseconds{in.expiry_ns()}}, in.sent()};
+}
+
+void write(std::uint64_t number, std::uint64_t bytes, pb::Ping& out) {
+  out.set_number(number);
+  out.set_bytes(bytes);
+}
+
 } // namespace
+
+namespace {
+
+std::string name_of_ring(std::uint32_t kind, std::uint32_t segments) {
+  switch (static_cast<placement_kind>(kind - 1)) {
+    case placement_kind::rendezvous:
+      return "rendezvous hashing";
+    case placement_kind::hash_ring_crc32:
+      return "a crc32 ring of " + std::to_string(segments) + " segments";
+    case placement_kind::hash_ring_fnv1a:
+      return "an fnv1a ring of " + std::to_string(segments) + " segments";
+  }
+  return "a ring of kind " + std::to_string(kind);
+}
+
+} // namespace
+
+void tell_ring(const placement_options& own, greeting& x) {
+  x.ring_kind = static_cast<std::uint32_t>(own.kind) + 1;
+  x.segments = own.kind == placement_kind::rendezvous ? 0 : own.segments;
+}
+
+std::optional<std::string> other_ring(const placement_options& own,
+                                      const greeting& x) {
+  greeting ours;
+  tell_ring(own, ours);
+  if (x.ring_kind == 0
+      || (x.ring_kind == ours.ring_kind && x.segments == ours.segments))
+    return std::nullopt;
+  return "finds the owners of keys by " + name_of_ring(x.ring_kind, x.segments)
+         + " and we by " + name_of_ring(ours.ring_kind, ours.segments);
+}
 
 std::string encode(const message& x) {
   pb::Header header;
@@ -132,9 +194,11 @@ std::string encode(const message& x) {
       [&](const welcome& y) { write(y, *header.mutable_welcome()); },
       [&](const fetch_batch& y) { write(y, *header.mutable_fetches()); },
       [&](const fetched_batch& y) { write(y, *header.mutable_fetched()); },
-      [&](const ping& y) { header.mutable_ping()->set_number(y.number); },
-      [&](const pong& y) { header.mutable_pong()->set_number(y.number); },
+      [&](const ping& y) { write(y.number, y.taken, *header.mutable_ping()); },
+      [&](const pong& y) { write(y.number, y.sent, *header.mutable_pong()); },
       [&](const goodbye&) { header.mutable_goodbye(); },
+      [&](const piece& y) { write(y, *header.mutable_piece()); },
+      [&](const taken& y) { header.mutable_taken()->set_bytes(y.bytes); },
     },
     x);
   return header.SerializeAsString();
@@ -155,11 +219,15 @@ std::optional<message> decode(std::string_view bytes) {
     case pb::Header::kFetched:
       return read(*header.mutable_fetched());
     case pb::Header::kPing:
-      return ping{header.ping().number()};
+      return ping{header.ping().number(), header.ping().bytes()};
     case pb::Header::kPong:
-      return pong{header.pong().number()};
+      return pong{header.pong().number(), header.pong().bytes()};
     case pb::Header::kGoodbye:
       return goodbye{};
+    case pb::Header::kPiece:
+      return read(header.piece());
+    case pb::Header::kTaken:
+      return taken{header.taken().bytes()};
     case pb::Header::WHAT_NOT_SET:
       break;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "galaxycache/messages/types.hpp"
+#include "galaxycache/runtime/placement.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,10 @@ inline constexpr std::size_t batch_bytes_max = 1 << 20;
 /// it has heard.
 inline constexpr std::uint64_t feature_heard = 1 << 0;
 
+/// A server tells how far it has sent and cuts large values in pieces; a peer
+/// tells how far it has taken that.
+inline constexpr std::uint64_t feature_pieces = 1 << 1;
+
 struct greeting {
   std::uint32_t version = wire::version;
   std::uint32_t oldest_version = wire::oldest_version;
@@ -35,7 +40,20 @@ struct greeting {
   std::uint64_t incarnation = 0;
   std::uint64_t ring_digest = 0;
   std::uint64_t attempt = 0;
+  std::uint64_t window_bytes = 0;
+  std::uint64_t piece_bytes = 0;
+  std::uint64_t sent = 0;
+  std::uint32_t ring_kind = 0;
+  std::uint32_t segments = 0;
 };
+
+/// Says in a greeting how its sender finds the owners of keys.
+void tell_ring(const placement_options& own, greeting& x);
+
+/// In what another's way to find owners differs from ours, in words to follow
+/// its name; nothing if it does not, or has not been told.
+std::optional<std::string> other_ring(const placement_options& own,
+                                      const greeting& x);
 
 struct hello : greeting {};
 
@@ -67,15 +85,30 @@ struct fetched_item {
 
 struct fetched_batch {
   std::uint64_t heard = 0;
+  std::uint64_t sent = 0;
   std::vector<fetched_item> fetched;
+};
+
+struct piece {
+  std::uint64_t id = 0;
+  std::uint64_t size = 0;
+  std::uint64_t offset = 0;
+  wall_time expiry = never_expires;
+  std::uint64_t sent = 0;
+};
+
+struct taken {
+  std::uint64_t bytes = 0;
 };
 
 struct ping {
   std::uint64_t number = 0;
+  std::uint64_t taken = 0;
 };
 
 struct pong {
   std::uint64_t number = 0;
+  std::uint64_t sent = 0;
 };
 
 struct goodbye {};
@@ -84,7 +117,7 @@ struct goodbye {};
 struct unknown {};
 
 using message = std::variant<unknown, hello, welcome, fetch_batch,
-                             fetched_batch, ping, pong, goodbye>;
+                             fetched_batch, ping, pong, goodbye, piece, taken>;
 
 /// The header as bytes.
 std::string encode(const message& x);

@@ -64,6 +64,9 @@ std::optional<std::string> validate(const peer_options& options) {
     return "reconnect_max must not be less than reconnect_min";
   if (options.fetches_max == 0 || options.fetch_bytes_max == 0)
     return "fetches_max and fetch_bytes_max must be at least 1";
+  if (options.piece_bytes == 0 || options.window_bytes == 0
+      || options.answer_bytes_max == 0)
+    return "piece_bytes, window_bytes and answer_bytes_max must be at least 1";
   return std::nullopt;
 }
 

@@ -30,7 +30,9 @@
     X(lost_expiry, "a value from a peer has lost its expiry")                  \
     X(leaked_waiter, "a get that gives up is not counted out")                 \
     X(promoted_gutter, "a value of a stand-in becomes hot")                    \
-    X(promoted_hedge, "a value of a slow owner's successor becomes hot")
+    X(promoted_hedge, "a value of a slow owner's successor becomes hot")       \
+    X(lost_piece, "a piece that is lost is not missed")                        \
+    X(swapped_pieces, "a piece of one value is sent as one of another")
 
 namespace galaxycache {
 

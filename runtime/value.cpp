@@ -18,28 +18,59 @@ struct value::string_block : block {
   std::string owned;
 };
 
-std::string_view value::block::bytes_of_string() const noexcept {
+/// The bytes are those of another block.
+struct value::part_block : block {
+  part_block(const value& whole, std::string_view some)
+    : whole(whole),
+      some(some) {
+    is = kind::part;
+  }
+
+  value whole;
+  std::string_view some;
+};
+
+std::string_view value::block::bytes_elsewhere() const noexcept {
+  if (is == kind::part)
+    return static_cast<const part_block*>(this)->some;
   return static_cast<const string_block*>(this)->owned;
 }
 
 value value::copy(std::string_view bytes) {
   if (bytes.empty())
     return {};
-  if (bytes.size() > std::numeric_limits<std::uint32_t>::max())
-    return take(std::string{bytes});
-  auto* memory = ::operator new(sizeof(block) + bytes.size());
+  value_buffer result{bytes.size()};
+  std::memcpy(result.data(), bytes.data(), bytes.size());
+  return std::move(result).finish();
+}
+
+value_buffer::value_buffer(std::size_t size) {
+  using block = value::block;
+  if (size == 0)
+    return;
+  if (size > std::numeric_limits<std::uint32_t>::max()) {
+    std::string bytes(size, '\0');
+    data_ = bytes.data(); // as large as that, it does not move
+    bytes_ = value::take(std::move(bytes));
+    return;
+  }
+  auto* memory = ::operator new(sizeof(block) + size);
   auto* result = new (memory) block;
   result->offset = sizeof(block);
-  result->size = static_cast<std::uint32_t>(bytes.size());
-  std::memcpy(static_cast<char*>(memory) + sizeof(block), bytes.data(),
-              bytes.size());
-  return value{result};
+  result->size = static_cast<std::uint32_t>(size);
+  data_ = static_cast<char*>(memory) + sizeof(block);
+  bytes_ = value{result};
 }
 
 value value::take(std::string&& bytes) {
   if (bytes.empty())
     return {};
   return value{new string_block{std::move(bytes)}};
+}
+
+value value::part(std::size_t offset, std::size_t size) const {
+  auto some = bytes().substr(offset, size);
+  return some.empty() ? value{} : value{new part_block{*this, some}};
 }
 
 void value::destroy(block* x) noexcept {
@@ -49,6 +80,9 @@ void value::destroy(block* x) noexcept {
       return ::operator delete(x);
     case block::kind::string:
       delete static_cast<string_block*>(x);
+      return;
+    case block::kind::part:
+      delete static_cast<part_block*>(x);
       return;
     case block::kind::entry:
       return entry::destroy(static_cast<entry*>(x));
@@ -65,6 +99,9 @@ std::size_t value::footprint() const noexcept {
       return allocated_bytes(sizeof(string_block))
              + (inside ? 0 : allocated_bytes(owned.capacity() + 1));
     }
+    case block::kind::part:
+      return allocated_bytes(sizeof(part_block))
+             + static_cast<const part_block*>(block_)->whole.footprint();
     default:
       return allocated_bytes(std::size_t{block_->offset} + block_->size);
   }

@@ -44,6 +44,10 @@ public:
   /// Adopts `bytes` without copying them.
   static value take(std::string&& bytes);
 
+  /// Some of these bytes, without copying them: all of them stay in memory as
+  /// long as the part does. `offset + size` must not exceed the size.
+  value part(std::size_t offset, std::size_t size) const;
+
   /// The bytes; valid as long as this value (or a copy of it) lives.
   std::string_view bytes() const noexcept {
     return block_ ? block_->bytes() : std::string_view{};
@@ -71,8 +75,10 @@ public:
 
 private:
   friend class entry;
+  friend class value_buffer;
 
   struct string_block;
+  struct part_block;
 
   /// What values share, with the bytes behind it or not.
   struct block {
@@ -81,21 +87,23 @@ private:
       plain,
       /// The bytes are those of a string_block.
       string,
+      /// The bytes are some of another's: a part_block.
+      part,
       /// A plain block that is an `entry`.
       entry,
     };
 
     std::string_view bytes() const noexcept {
-      if (is == kind::string) [[unlikely]]
-        return bytes_of_string();
+      if (offset == 0) [[unlikely]]
+        return bytes_elsewhere();
       return {reinterpret_cast<const char*>(this) + offset, size};
     }
 
-    std::string_view bytes_of_string() const noexcept;
+    std::string_view bytes_elsewhere() const noexcept;
 
     std::atomic<std::uint32_t> refs{1};
-    std::uint32_t offset = 0;
-    std::uint32_t size = 0; // bytes
+    std::uint32_t offset = 0; // 0: the bytes are elsewhere
+    std::uint32_t size = 0;   // bytes
     kind is = kind::plain;
   };
 
@@ -111,6 +119,36 @@ private:
   }
 
   block* block_ = nullptr;
+};
+
+/// Bytes to be filled in before they become a value. Move-only.
+/// Thread safety: several threads may fill different bytes; for all else, one
+/// at a time.
+class value_buffer {
+public:
+  /// Of bytes that are not initialised. Throws `std::bad_alloc`.
+  explicit value_buffer(std::size_t size);
+
+  value_buffer(value_buffer&&) noexcept = default;
+  value_buffer& operator=(value_buffer&&) noexcept = default;
+
+  /// Where to write.
+  char* data() noexcept {
+    return data_;
+  }
+
+  std::size_t size() const noexcept {
+    return bytes_.size();
+  }
+
+  /// The value. Nobody may write from here on.
+  value finish() && noexcept {
+    return std::move(bytes_);
+  }
+
+private:
+  value bytes_;
+  char* data_ = nullptr;
 };
 
 /// What an allocation of this size costs, as glibc rounds it: 16 bytes at a

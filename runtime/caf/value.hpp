@@ -4,17 +4,36 @@
 #include "galaxycache/runtime/value.hpp"
 
 #if GALAXYCACHE_CAF_1
+#  include <caf/binary_deserializer.hpp>
 #  include <caf/detail/stringification_inspector.hpp>
 #else
+#  include <caf/binary_deserializer.hpp>
 #  include <caf/deserializer.hpp>
 #  include <caf/detail/stringification_inspector.hpp>
 #  include <caf/serializer.hpp>
 #endif
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 namespace galaxycache {
+
+namespace detail {
+
+/// The next bytes of what is read as a value, copied once; nothing if there are
+/// not as many.
+inline std::optional<value> read_value(caf::binary_deserializer& f,
+                                       std::size_t size) {
+  if (f.remaining() < size)
+    return std::nullopt;
+  auto* from = reinterpret_cast<const char*>(f.remainder().data());
+  auto result = value::copy({from, size});
+  f.skip(size);
+  return result;
+}
+
+} // namespace detail
 
 // How a value crosses CAF's wire: its size and its bytes, copied once on each
 // side. CAF's logs get the size only.
@@ -26,6 +45,17 @@ bool inspect(Inspector& f, value& x) {
   if constexpr (std::is_same_v<Inspector,
                                caf::detail::stringification_inspector>) {
     return f.value(static_cast<std::uint64_t>(x.size()));
+  } else if constexpr (std::is_same_v<Inspector, caf::binary_deserializer>) {
+    std::size_t size = 0;
+    if (!f.begin_sequence(size))
+      return false;
+    auto bytes = detail::read_value(f, size);
+    if (!bytes) {
+      f.emplace_error(caf::sec::end_of_stream);
+      return false;
+    }
+    x = std::move(*bytes);
+    return f.end_sequence();
   } else if constexpr (Inspector::is_loading) {
     std::string bytes;
     if (!f.value(bytes))
@@ -55,6 +85,13 @@ inline caf::error inspect(caf::deserializer& f, value& x) {
   std::size_t size = 0;
   if (auto err = f.begin_sequence(size))
     return err;
+  if (auto* binary = dynamic_cast<caf::binary_deserializer*>(&f)) {
+    auto bytes = detail::read_value(*binary, size);
+    if (!bytes)
+      return caf::sec::end_of_stream;
+    x = std::move(*bytes);
+    return f.end_sequence();
+  }
   std::string bytes;
   while (bytes.size() < size) {
     auto old_size = bytes.size();

@@ -91,6 +91,11 @@ std::vector<wire::message> samples() {
   hello.incarnation = 1;
   hello.ring_digest = 2;
   hello.attempt = 3;
+  hello.window_bytes = 30;
+  hello.piece_bytes = 31;
+  hello.sent = 32;
+  hello.ring_kind = 33;
+  hello.segments = 34;
   wire::welcome welcome;
   static_cast<wire::greeting&>(welcome) = hello;
   wire::fetch_batch batch;
@@ -103,8 +108,16 @@ std::vector<wire::message> samples() {
   answers.fetched.push_back({1, errc::none, "", 0, never_expires});
   answers.fetched.push_back(
     {2, errc::overloaded, "too many", 0, wall_time{1s}});
-  return {hello,         welcome,       batch,           answers,
-          wire::ping{5}, wire::pong{6}, wire::goodbye{}, wire::unknown{}};
+  return {hello,
+          welcome,
+          batch,
+          answers,
+          wire::ping{5, 50},
+          wire::pong{6, 60},
+          wire::goodbye{},
+          wire::piece{7, 70, 700, wall_time{1s}, 7000},
+          wire::taken{8},
+          wire::unknown{}};
 }
 
 /// Decodes and, if there is a message, encodes it again and back.
@@ -149,6 +162,11 @@ BOOST_AUTO_TEST_CASE(greetings_come_back_as_they_were) {
   x.incarnation = most<std::uint64_t>;
   x.ring_digest = most<std::uint64_t> - 1;
   x.attempt = most<std::uint64_t> - 2;
+  x.window_bytes = most<std::uint64_t> - 3;
+  x.piece_bytes = most<std::uint64_t> - 4;
+  x.sent = most<std::uint64_t> - 5;
+  x.ring_kind = most<std::uint32_t> - 1;
+  x.segments = most<std::uint32_t> - 2;
   wire::welcome answer;
   static_cast<wire::greeting&>(answer) = x;
   for (const wire::greeting& back :
@@ -162,6 +180,11 @@ BOOST_AUTO_TEST_CASE(greetings_come_back_as_they_were) {
     BOOST_TEST(back.incarnation == x.incarnation);
     BOOST_TEST(back.ring_digest == x.ring_digest);
     BOOST_TEST(back.attempt == x.attempt);
+    BOOST_TEST(back.window_bytes == x.window_bytes);
+    BOOST_TEST(back.piece_bytes == x.piece_bytes);
+    BOOST_TEST(back.sent == x.sent);
+    BOOST_TEST(back.ring_kind == x.ring_kind);
+    BOOST_TEST(back.segments == x.segments);
   }
 }
 
@@ -214,7 +237,11 @@ BOOST_AUTO_TEST_CASE(batches_of_answers_come_back_as_they_were) {
   x.fetched.push_back({most<std::uint64_t>, errc::backend_failed, all_bytes(),
                        most<std::uint32_t>, wall_time::max()});
   x.fetched.push_back({0, errc::none, "", 1, wall_time::min()});
+  x.heard = 3;
+  x.sent = most<std::uint64_t>;
   auto back = pass(x);
+  BOOST_TEST(back.heard == x.heard);
+  BOOST_TEST(back.sent == x.sent);
   BOOST_REQUIRE(back.fetched.size() == x.fetched.size());
   for (std::size_t i = 0; i < x.fetched.size(); ++i) {
     auto& was = x.fetched[i];
@@ -230,7 +257,16 @@ BOOST_AUTO_TEST_CASE(batches_of_answers_come_back_as_they_were) {
 BOOST_AUTO_TEST_CASE(small_messages_come_back_as_they_were) {
   for (auto n : {std::uint64_t{0}, std::uint64_t{1}, most<std::uint64_t>}) {
     BOOST_TEST(pass(wire::ping{n}).number == n);
+    BOOST_TEST(pass(wire::ping{1, n}).taken == n);
     BOOST_TEST(pass(wire::pong{n}).number == n);
+    BOOST_TEST(pass(wire::pong{1, n}).sent == n);
+    BOOST_TEST(pass(wire::taken{n}).bytes == n);
+    auto back = pass(wire::piece{n, n / 2, n / 3, wall_time{5s}, n / 4});
+    BOOST_TEST(back.id == n);
+    BOOST_TEST(back.size == n / 2);
+    BOOST_TEST(back.offset == n / 3);
+    BOOST_TEST((back.expiry == wall_time{5s}));
+    BOOST_TEST(back.sent == n / 4);
   }
   pass(wire::goodbye{});
   pass(wire::unknown{});
@@ -275,7 +311,7 @@ BOOST_AUTO_TEST_CASE(fields_of_the_future_are_ignored) {
 BOOST_AUTO_TEST_CASE(kinds_of_the_future_are_unknown) {
   decode_as<wire::unknown>("");
   decode_as<wire::unknown>(from_the_future());
-  decode_as<wire::unknown>(bytes(8, "a new kind"));
+  decode_as<wire::unknown>(bytes(100, "a new kind"));
   decode_as<wire::unknown>(bytes(99, wire::encode(wire::ping{1})));
 }
 

@@ -1,5 +1,6 @@
-// What a get costs that a peer answers from its memory: two processes over TCP
-// on one machine, and every get crosses. One JSON object a line for each mode.
+// What a get costs that a peer answers from its memory: processes over TCP on
+// one machine, one that asks and one or more that own the keys, and every get
+// crosses. One JSON object a line for each mode.
 //
 // get        galaxy::get, or get_many with --batch
 // caf_floor  a request to an actor of the other process that has the answer;
@@ -15,6 +16,7 @@
 #include "galaxycache/runtime/caf/startup.hpp"
 #include "galaxycache/runtime/caf/tls_options.hpp"
 #include "galaxycache/runtime/hash.hpp"
+#include "galaxycache/runtime/placement.hpp"
 
 #include <caf/event_based_actor.hpp>
 #include <caf/io/all.hpp>
@@ -27,6 +29,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <fstream>
 #include <iostream>
 #include <latch>
 #include <sstream>
@@ -102,6 +105,7 @@ struct settings {
   std::size_t outstanding = 64;
   std::size_t keys = 10'000;
   std::size_t batch = 1;
+  std::size_t nodes = 1;
   double seconds = 2;
   bool tls = false;
 
@@ -135,17 +139,60 @@ T must(caf::expected<T> x, const char* what) {
 
 // -- the owner ----------------------------------------------------------------
 
-/// Serves until its standard input ends; `cpu` asks what it has used.
-int serve(const std::string& sizes, const tls_files& files) {
+std::string owner_id(std::size_t i) {
+  return "owner" + std::to_string(i);
+}
+
+std::string key_of(std::size_t i) {
+  return "key:" + std::to_string(i);
+}
+
+/// Bytes of this process's memory, now (VmRSS) or at most (VmHWM).
+std::size_t memory(const std::string& which) {
+  std::ifstream status{"/proc/self/status"};
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(which + ":"))
+      return std::stoul(line.substr(which.size() + 1)) * 1024;
+  throw std::runtime_error{"no " + which};
+}
+
+/// From here on, the most is the most from here on.
+void forget_peak() {
+  std::ofstream{"/proc/self/clear_refs"} << 5;
+}
+
+/// Has a member load the keys that it owns, as the caller does the ring.
+void preload(caf::actor_system& system, galaxy& g, const std::string& self_id,
+             std::size_t keys, std::size_t nodes) {
+  std::vector<member> members;
+  for (std::size_t i = 0; i < nodes; ++i)
+    members.push_back({owner_id(i)});
+  const placement ring{std::move(members)};
+  caf::scoped_actor self{system};
+  for (std::size_t i = 0; i < keys; ++i) {
+    const auto key = key_of(i);
+    if (ring.members()[*ring.owner(key)].id == self_id)
+      g.get(self, key).receive([](const answer&) {},
+                               [](const caf::error& why) {
+                                 throw std::runtime_error{to_string(why)};
+                               });
+  }
+}
+
+/// Serves until its standard input ends. Asked for `cpu` it says what it has
+/// used; for `memory`, what it holds, and for `peak`, what it has held since.
+int serve(const std::string& id, const std::string& sizes, std::size_t keys,
+          std::size_t nodes, const tls_files& files) {
   const auto mix = size_mix::parse(sizes);
   caf_settings cfg{files};
   caf::actor_system system{cfg};
-  universe home{system, options_of("owner", files)};
-  home.add_galaxy("bench", std::size_t{4} << 30,
-                  backend::in_place([mix](std::string_view key) {
-                    return loaded{
-                      value::take(std::string(mix.size_of(key), 'x'))};
-                  }));
+  universe home{system, options_of(id, files)};
+  auto g = home.add_galaxy("bench", std::size_t{4} << 30,
+                           backend::in_place([mix](std::string_view key) {
+                             return loaded{
+                               value::take(std::string(mix.size_of(key), 'x'))};
+                           }));
+  preload(system, g, id, keys, nodes);
   auto floor = system.spawn([&mix]() -> caf::behavior {
     return {[&mix](get_atom, const std::string& key) {
       return std::string(mix.size_of(key), 'x');
@@ -154,8 +201,16 @@ int serve(const std::string& sizes, const tls_files& files) {
   auto port = must(system.middleman().publish(floor, 0, "127.0.0.1"),
                    "cannot listen");
   std::cout << home.uri() << ' ' << port << std::endl;
-  for (std::string line; std::getline(std::cin, line);)
-    std::cout << cpu_ns() << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line == "memory") {
+      forget_peak();
+      std::cout << memory("VmRSS") << std::endl;
+    } else if (line == "peak") {
+      std::cout << memory("VmHWM") << std::endl;
+    } else {
+      std::cout << cpu_ns() << std::endl;
+    }
+  }
   caf::anon_send_exit(floor, caf::exit_reason::user_shutdown);
   return 0;
 }
@@ -279,41 +334,67 @@ double percentile(std::vector<float>& all, double share) {
 
 void await_up(universe& home) {
   for (auto until = steady_clock::now() + 10s; steady_clock::now() < until;) {
-    for (auto& x : home.peers())
-      if (x.state == peer_state::up)
-        return;
+    if (std::ranges::all_of(home.peers(),
+                            [](auto& x) { return x.state == peer_state::up; }))
+      return;
     std::this_thread::sleep_for(10ms);
   }
-  throw std::runtime_error{"the owner is not up"};
+  throw std::runtime_error{"an owner is not up"};
 }
+
+/// The processes that own the keys.
+struct owners {
+  std::vector<std::unique_ptr<process>> all;
+  std::vector<peer_info> ring;
+  std::uint16_t floor_port = 0; // of the first
+
+  owners(const settings& s, const tls_files& files) {
+    for (std::size_t i = 0; i < s.nodes; ++i)
+      all.push_back(std::make_unique<process>(
+        owner_id(i), owner_verb,
+        std::vector{owner_id(i), s.sizes(), std::to_string(s.keys),
+                    std::to_string(s.nodes), files.certificate, files.key,
+                    files.cafile}));
+    for (std::size_t i = 0; i < s.nodes; ++i) {
+      std::istringstream words{all[i]->hear()};
+      std::string uri;
+      std::uint16_t port = 0;
+      words >> uri >> port;
+      ring.push_back({.id = owner_id(i), .uri = uri});
+      if (i == 0)
+        floor_port = port;
+    }
+  }
+
+  /// What all of them say, added up.
+  double sum(const std::string& what) {
+    double result = 0;
+    for (auto& x : all)
+      result += std::stod(x->ask(what));
+    return result;
+  }
+};
 
 nlohmann::ordered_json measure(const settings& s, const std::string& mode) {
   fixtures::certificate_folder folder;
-  tls_files own;
-  tls_files its;
-  if (s.tls) {
-    own = folder.issue("ring", "caller");
-    its = folder.issue("ring", "owner");
-  }
-  process owner{"owner",
-                owner_verb,
-                {s.sizes(), its.certificate, its.key, its.cafile}};
-  std::istringstream words{owner.hear()};
-  std::string uri;
-  std::uint16_t port = 0;
-  words >> uri >> port;
+  const auto issue = [&](const std::string& id) {
+    return s.tls ? folder.issue("ring", id) : tls_files{};
+  };
+  const auto own = issue("caller");
+  owners there{s, issue("owner")};
   caf_settings cfg{own};
   caf::actor_system system{cfg};
   const auto x = std::make_shared<asking>();
   x->s = s;
   x->mix = size_mix::parse(s.sizes());
   for (std::size_t i = 0; i < s.keys; ++i)
-    x->keys.push_back("key:" + std::to_string(i));
+    x->keys.push_back(key_of(i));
   universe home{system, options_of("caller", own)};
   if (mode == "caf_floor") {
     x->s.batch = 1;
-    x->floor = must(system.middleman().remote_actor("127.0.0.1", port),
-                    "cannot reach the owner");
+    x->floor
+      = must(system.middleman().remote_actor("127.0.0.1", there.floor_port),
+             "cannot reach the owner");
   } else {
     galaxy_options options;
     options.promote = make_never_promoter();
@@ -322,21 +403,12 @@ nlohmann::ordered_json measure(const settings& s, const std::string& mode) {
         return load_result{failure{errc::backend_failed, "the wrong way"}};
       }),
       options);
-    // Without an own part of the ring, all keys are the other's.
-    home.set_peers({{.id = "owner", .uri = uri}});
+    // Without an own part of the ring, all keys are the others'.
+    home.set_peers(there.ring);
     await_up(home);
-    // The owner loads them all.
-    caf::scoped_actor self{system};
-    for (std::size_t i = 0; i < x->keys.size(); i += 64) {
-      auto end = std::min(x->keys.size(), i + 64);
-      x->g
-        ->get_many(self, {x->keys.begin() + static_cast<std::ptrdiff_t>(i),
-                          x->keys.begin() + static_cast<std::ptrdiff_t>(end)})
-        .receive([](const std::vector<get_result>&) {},
-                 [&](const caf::error& why) { x->fail(to_string(why)); });
-    }
   }
-  const auto server_before = std::stod(owner.ask("cpu"));
+  const auto memory_before = there.sum("memory");
+  const auto server_before = there.sum("cpu");
   const stopwatch watch;
   system.spawn([x](caf::event_based_actor* self) {
     for (std::size_t i = 0; i < x->s.outstanding; ++i)
@@ -346,12 +418,13 @@ nlohmann::ordered_json measure(const settings& s, const std::string& mode) {
   const auto ops = static_cast<double>(x->answered.load());
   const auto wall = watch.wall_ns();
   const auto cpu = watch.cpu_ns();
-  const auto server_cpu = std::stod(owner.ask("cpu")) - server_before;
+  const auto server_cpu = there.sum("cpu") - server_before;
   x->stop = true;
   x->done.wait();
   if (x->failed > 0)
     throw std::runtime_error{std::to_string(x->failed)
                              + " gets failed: " + x->first_failure};
+  const auto memory_peak = there.sum("peak");
   x->floor = nullptr;
   nlohmann::ordered_json result{
     {"bench", "peer_fetch"},
@@ -360,6 +433,7 @@ nlohmann::ordered_json measure(const settings& s, const std::string& mode) {
     {"outstanding", s.outstanding},
     {"keys", s.keys},
     {"batch", x->s.batch},
+    {"nodes", s.nodes},
     {"tls", s.tls && mode == "get"},
     {"ops_per_s", ops * 1e9 / wall},
     {"ns_per_op", wall / ops},
@@ -367,6 +441,8 @@ nlohmann::ordered_json measure(const settings& s, const std::string& mode) {
     {"p99_us", percentile(x->microseconds, 0.99)},
     {"cpu_ns_per_op", cpu / ops},
     {"server_cpu_ns_per_op", server_cpu / ops},
+    {"owner_rss_growth_bytes",
+     static_cast<std::int64_t>(memory_peak - memory_before)},
   };
   if (x->mix.parts.size() > 1 && x->s.batch == 1) {
     result["small_p50_us"] = percentile(x->microseconds_small, 0.5);
@@ -392,6 +468,9 @@ int run(int argc, char** argv) {
     ->check(CLI::PositiveNumber)
     ->capture_default_str();
   app.add_option("--batch", s.batch, "Keys of a get_many; 1: single gets")
+    ->check(CLI::PositiveNumber)
+    ->capture_default_str();
+  app.add_option("--nodes", s.nodes, "Processes that own the keys")
     ->check(CLI::PositiveNumber)
     ->capture_default_str();
   app.add_option("--seconds", s.seconds, "How long to measure each mode")
@@ -420,13 +499,14 @@ int main(int argc, char** argv) {
   galaxycache::init();
   try {
     if (argc > 1 && std::string_view{argv[1]} == owner_verb) {
-      if (argc != 7 || !fixtures::belongs_to(argv[2]))
+      if (argc != 10 || !fixtures::belongs_to(argv[2]))
         return 2;
       tls_files files;
-      files.certificate = argv[4];
-      files.key = argv[5];
-      files.cafile = argv[6];
-      return serve(argv[3], files);
+      files.certificate = argv[7];
+      files.key = argv[8];
+      files.cafile = argv[9];
+      return serve(argv[3], argv[4], std::stoul(argv[5]), std::stoul(argv[6]),
+                   files);
     }
     return run(argc, argv);
   } catch (const std::exception& why) {

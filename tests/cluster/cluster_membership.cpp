@@ -272,7 +272,7 @@ BOOST_DATA_TEST_CASE(all_nodes_agree_on_every_owner_however_they_learnt_it,
   }
 }
 
-BOOST_AUTO_TEST_CASE(universes_with_other_placements_serve_each_other) {
+BOOST_AUTO_TEST_CASE(universes_with_other_placements_only_peek_at_each_other) {
   cluster_rig rig{strangers(1)};
   auto how = options_on(rig.net, "odd", rig.lines);
   how.placement.kind = placement_kind::hash_ring_crc32;
@@ -281,6 +281,25 @@ BOOST_AUTO_TEST_CASE(universes_with_other_placements_serve_each_other) {
   auto g = odd.add_galaxy("things", 1 << 20, instant_backend());
   peer_info other{"odd", "inproc://odd", 1};
   rig[0].u->set_peers({other});
+  odd.set_peers({rig.info(0)});
+  rig.await_up(0);
+  for (std::size_t n = 0; n < 5; ++n)
+    BOOST_TEST(rig.get(0, rig.key_of(0, n)).content.level
+               == hit_level::backend);
+  BOOST_TEST(g.stats().server_requests == 0u);
+  BOOST_TEST(rig.stats(0).peer_load_errors == 0u);
+  // Each end says so, once.
+  BOOST_TEST(rig.lines->count(log_level::warning, "finds the owners of keys")
+             >= 1u);
+}
+
+BOOST_AUTO_TEST_CASE(universes_that_see_other_members_serve_each_other) {
+  cluster_rig rig{strangers(1)};
+  auto how = options_on(rig.net, "odd", rig.lines);
+  how.time = rig.time;
+  universe odd{rig.system, how};
+  auto g = odd.add_galaxy("things", 1 << 20, instant_backend());
+  rig[0].u->set_peers({{"odd", "inproc://odd", 1}});
   odd.set_peers({rig.info(0)});
   rig.await_up(0);
   BOOST_TEST(rig.get(0, rig.key_of(0)).content.level == hit_level::peer);

@@ -301,9 +301,14 @@ plan draw(std::uint64_t seed, const shape& given) {
   // A stream of its own, so that the plans of all other seeds stay the same.
   if (dealer more{mix64(seed + 3)}; more.chance(0.1))
     leave_views_alone(more, p);
+  // The same. Values are small here, so the pieces must be smaller.
+  if (dealer more{mix64(seed + 4)}; more.chance(0.3)) {
+    p.cluster.peers.piece_bytes = more.between(1, 12);
+    p.cluster.peers.window_bytes = more.between(1, 4096);
+  }
   // And another. In one shard, whose cache actor sees enough fetches to know
   // what is slow.
-  if (dealer more{mix64(seed + 4)}; more.chance(0.25)) {
+  if (dealer more{mix64(seed + 5)}; more.chance(0.25)) {
     p.galaxy.hedge = true;
     p.galaxy.shards = 1;
   }
@@ -320,10 +325,11 @@ std::string describe(const plan& x) {
       << " shards, placement " << static_cast<int>(x.cluster.placement.kind)
       << ", get ttl " << in_ms(x.galaxy.get_ttl.max) << ", peek "
       << (x.galaxy.peek ? "on" : "off") << ", hedging "
-      << (x.galaxy.hedge ? "on" : "off") << "; backend: slow " << x.backend.slow
-      << " up to " << in_ms(x.backend.slow_max) << ", fail " << x.backend.fail
-      << ", never " << x.backend.never << ", absent " << x.backend.absent
-      << ", large " << x.backend.large << ", lifetime "
+      << (x.galaxy.hedge ? "on" : "off") << ", pieces of "
+      << x.cluster.peers.piece_bytes << " bytes; backend: slow "
+      << x.backend.slow << " up to " << in_ms(x.backend.slow_max) << ", fail "
+      << x.backend.fail << ", never " << x.backend.never << ", absent "
+      << x.backend.absent << ", large " << x.backend.large << ", lifetime "
       << in_ms(x.backend.lifetime);
   return out.str();
 }

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <utility>
@@ -160,6 +161,36 @@ BOOST_AUTO_TEST_CASE(allocations_cost_what_glibc_makes_of_them) {
   for (const auto& x : rows)
     BOOST_TEST_CONTEXT(x.size)
   BOOST_TEST(allocated_bytes(x.size) == x.cost);
+}
+
+BOOST_AUTO_TEST_CASE(a_part_shares_the_bytes_and_keeps_them) {
+  auto whole = bytes::copy(long_text);
+  auto part = whole.part(3, 5);
+  BOOST_TEST(part.bytes() == std::string_view{long_text}.substr(3, 5));
+  BOOST_TEST(part.bytes().data() == whole.bytes().data() + 3);
+  auto part_of_part = part.part(1, 2);
+  auto copy = part;
+  whole = {};
+  part = {};
+  BOOST_TEST(copy.bytes() == std::string_view{long_text}.substr(3, 5));
+  BOOST_TEST(part_of_part.bytes() == std::string_view{long_text}.substr(4, 2));
+  BOOST_TEST(copy.footprint() > bytes::copy(long_text).footprint());
+  auto taken = bytes::take(std::string{long_text});
+  BOOST_TEST((taken.part(0, taken.size()) == taken));
+  BOOST_TEST(taken.part(taken.size(), 0).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_buffer_that_is_filled_becomes_a_value) {
+  value_buffer buffer{long_text.size()};
+  BOOST_TEST(buffer.size() == long_text.size());
+  auto* place = buffer.data();
+  std::ranges::copy(long_text, place);
+  auto moved = std::move(buffer);
+  auto whole = std::move(moved).finish();
+  BOOST_TEST(whole.bytes() == long_text);
+  BOOST_TEST(whole.bytes().data() == place);
+  BOOST_TEST(value_buffer{0}.size() == 0u);
+  BOOST_TEST(value_buffer{0}.finish().empty());
 }
 
 BOOST_AUTO_TEST_CASE(threads_may_copy_and_drop_a_shared_value_at_will) {
