@@ -5,6 +5,7 @@
 #include "galaxycache/runtime/timer_wheel.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <numeric>
 #include <set>
@@ -407,7 +408,9 @@ private:
     auto split = x.text().rfind('#');
     if (split == std::string_view::npos || x.text().substr(0, split) != x.key)
       return violate("the value of another key: " + text_of(x));
-    auto number = std::stoul(std::string{x.text().substr(split + 1)});
+    auto digits = x.text().substr(split + 1);
+    auto number = cluster_.calls_so_far(); // of nobody
+    std::from_chars(digits.begin(), digits.end(), number);
     backend_call call;
     if (number < cluster_.calls_so_far())
       call = cluster_.call(number);
