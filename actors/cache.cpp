@@ -303,7 +303,8 @@ void cache_state::owner_answered(fetch_outcome& x) {
   }
   end_hedge(f);
   f.peer.fetch = 0;
-  if (galaxy().options.hedge)
+  // An owner that was slower than its successor took at least as long.
+  if (galaxy().options.hedge && !x.outcome.failed())
     patience_.add(time().now() - f.peer.began);
   auto goes_on = x.outcome.failed() && is_away(x.outcome.error().code)
                  && !f.waiters.empty();

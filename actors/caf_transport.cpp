@@ -20,6 +20,7 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <system_error>
 #include <thread>
 
 namespace galaxycache {
@@ -274,7 +275,13 @@ public:
                                        : "")};
     auto& door = std::get<tcp_socket>(listening);
     auto port = local_port(door);
-    publish(server, std::move(door), port);
+    try {
+      publish(server, std::move(door), port);
+    } catch (const std::system_error& why) {
+      return failure{errc::internal_error, "cannot listen on "
+                                             + to_string(where) + ": "
+                                             + why.what()};
+    }
     uri result{where.scheme, where.host, port};
     own_address_ = to_string(result); // before anybody is connected to
     return result;

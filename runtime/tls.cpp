@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -551,6 +552,7 @@ namespace {
 // The head of a TLS record: its type, two bytes of version, two of size.
 constexpr std::size_t record_head_bytes = 5;
 constexpr unsigned char handshake_type = 22;
+constexpr unsigned char client_hello_type = 1;
 constexpr unsigned char version_major = 3;
 
 // Of what can be said first, a ClientHello is the only thing we take: some 300
@@ -562,7 +564,9 @@ enum class beginning { not_yet, well, badly, gone };
 
 beginning look_at(int fd) {
   using enum beginning;
-  std::array<unsigned char, record_head_bytes> head{};
+  // Of the record, then of the message in it: its kind, and its size.
+  constexpr std::size_t message_head_bytes = 4;
+  std::array<unsigned char, record_head_bytes + message_head_bytes> head{};
   auto n = recv(fd, head.data(), head.size(), MSG_PEEK);
   if (n < 0)
     return is_passing(errno) ? not_yet : gone;
@@ -573,13 +577,16 @@ beginning look_at(int fd) {
   if (static_cast<std::size_t>(n) < head.size())
     return not_yet;
   auto size = head[3] << 8 | head[4];
-  if (size > hello_bytes_max)
+  auto message = head[6] << 16 | head[7] << 8 | head[8];
+  // One that goes on in another record may be as large as OpenSSL allows.
+  if (size > hello_bytes_max || head[5] != client_hello_type
+      || message + static_cast<int>(message_head_bytes) != size)
     return badly;
   // It costs nothing until it is all there.
   auto there = 0;
   if (ioctl(fd, FIONREAD, &there) != 0)
     return gone;
-  return there < size + static_cast<int>(head.size()) ? not_yet : well;
+  return there < size + static_cast<int>(record_head_bytes) ? not_yet : well;
 }
 
 // So that handshakes get their turn while others come.
@@ -615,8 +622,10 @@ struct tls_porch::implementation {
   limits bounds;
 
   tcp_socket bell = owned(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
+  std::atomic<bool> opened{false};
   std::atomic<bool> closed{false};
-  std::mutex mutex; // protects thread
+  bool open = false; // the door is watched
+  std::mutex mutex;  // protects thread
   std::thread thread;
 
   // Of the thread, once it runs. Guests stand in the order in which they came,
@@ -656,8 +665,11 @@ struct tls_porch::implementation {
         auto id = event.data.u64;
         if (id == door_id)
           accept_some(now);
-        else if (id != bell_id)
-          go_on(id, (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+        else if (id == bell_id)
+          open_door();
+        else
+          try_to_go_on(id, (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+                             != 0);
       }
       drop_late(now);
       if (rests && now >= rests_until) {
@@ -670,6 +682,14 @@ struct tls_porch::implementation {
     guests.clear();
     note_counts();
     door = {};
+  }
+
+  /// Once somebody has rung for that.
+  void open_door() {
+    eventfd_t rung = 0;
+    eventfd_read(bell.fd(), &rung);
+    if (opened && !std::exchange(open, true))
+      watch(door.fd(), door_id, EPOLLIN, EPOLL_CTL_MOD);
   }
 
   /// How long nothing has to be done of itself.
@@ -694,8 +714,9 @@ struct tls_porch::implementation {
       tcp_socket who{
         accept4(door.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
       if (who.fd() < 0) {
-        if (is_passing(errno) || errno == ECONNABORTED)
-          return;
+        if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS
+            && errno != ENOMEM)
+          return; // nobody is there any more, or the network is at fault
         // There are no more files, so one has to go.
         drop_one("there are no more file descriptors");
         rests = true;
@@ -715,6 +736,16 @@ struct tls_porch::implementation {
         return;
       guests.emplace(id, guest{std::move(who), now + bounds.patience, {}});
       note_counts();
+    }
+  }
+
+  /// A guest for whom there is no memory is dropped.
+  void try_to_go_on(std::uint64_t id, bool gone) {
+    try {
+      go_on(id, gone);
+    } catch (const std::bad_alloc&) {
+      if (auto i = guests.find(id); i != guests.end())
+        drop(i, "there is no memory");
     }
   }
 
@@ -822,9 +853,15 @@ tls_porch::tls_porch(tcp_socket listening, tls_context::pointer context,
   impl_->to = std::move(to);
   impl_->complain = std::move(complain);
   impl_->bounds = bounds;
+  // Most files are for what the process does besides.
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+    impl_->bounds.guests_max = std::max<std::size_t>(
+      std::min<rlim_t>(bounds.guests_max, files.rlim_cur / 4), 1);
   if (!impl_->watch(impl_->bell.fd(), bell_id, EPOLLIN, EPOLL_CTL_ADD)
-      || !impl_->watch(impl_->door.fd(), door_id, EPOLLIN, EPOLL_CTL_ADD))
+      || !impl_->watch(impl_->door.fd(), door_id, 0, EPOLL_CTL_ADD))
     throw std::system_error{errno, std::generic_category(), "epoll_ctl"};
+  impl_->thread = std::thread{[self = impl_.get()] { self->run(); }};
 }
 
 tls_porch::~tls_porch() {
@@ -832,9 +869,8 @@ tls_porch::~tls_porch() {
 }
 
 void tls_porch::open() {
-  std::lock_guard guard{impl_->mutex};
-  if (!impl_->closed && !impl_->thread.joinable())
-    impl_->thread = std::thread{[self = impl_.get()] { self->run(); }};
+  impl_->opened = true;
+  eventfd_write(impl_->bell.fd(), 1);
 }
 
 void tls_porch::close() {

@@ -170,6 +170,8 @@ public:
   /// Called on that thread, seldom: that some were refused, and why.
   using complaint = std::function<void(const std::string&)>;
 
+  /// Nobody is let in before `open`. Throws `std::system_error` if there are
+  /// no more file descriptors or threads.
   tls_porch(tcp_socket listening, tls_context::pointer context,
             std::shared_ptr<descriptor_cycle> numbers, receiver to,
             complaint complain);

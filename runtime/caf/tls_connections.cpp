@@ -9,6 +9,8 @@
 #include <caf/io/network/stream.hpp>
 #include <caf/io/scribe.hpp>
 
+#include <sys/epoll.h>
+
 #include <algorithm>
 #include <type_traits>
 #include <utility>
@@ -91,9 +93,10 @@ public:
     policy_.begin_to_read();
     handle_event_impl(what, policy_);
     // What was looked at before CAF had the connection is not in the socket any
-    // more, which therefore does not become ready because of it.
-    if (what == operation::write && !read_channel_closed()
-        && policy_.has_unread())
+    // more, which therefore does not become ready because of it. There is
+    // nobody to read it once CAF reads no more.
+    auto reads = (eventbf() & EPOLLIN) != 0;
+    if (what == operation::write && reads && policy_.has_unread())
       handle_event_impl(operation::read, policy_);
   }
 
@@ -205,6 +208,7 @@ public:
   }
 
   void graceful_shutdown() override {
+    io::doorman_ptr self{this}; // the broker's may be the last
     porch_->close();
     detach(&loop_, false);
   }
