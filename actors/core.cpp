@@ -230,7 +230,8 @@ mono_time galaxy_core::attempt_deadline(mono_time now,
 }
 
 std::optional<std::variant<answer, failure>>
-galaxy_core::answer_at_once(std::string_view key, fetch_mode mode) const {
+galaxy_core::answer_at_once(std::uint64_t hash, std::string_view key,
+                            fetch_mode mode) const {
   if (key.size() > key_bytes_max) {
     memory.count(read_outcome::goes_on);
     shards.front()->count.add(counter::failed);
@@ -238,7 +239,8 @@ galaxy_core::answer_at_once(std::string_view key, fetch_mode mode) const {
   }
   auto peeks = mode == fetch_mode::peek;
   std::optional<std::variant<answer, failure>> result;
-  if (memory.read(key, peeks ? read_outcome::absent : read_outcome::goes_on,
+  if (memory.read(read_guard{}, hash, key,
+                  peeks ? read_outcome::absent : read_outcome::goes_on,
                   [&](const entry& x) { result = answer_from(x); }))
     return result;
   if (peeks)
@@ -270,9 +272,10 @@ galaxy_core::admission galaxy_core::admit(shard_cell& cell,
 std::variant<answer, failure, way_on>
 galaxy_core::begin(std::string_view key, const get_options& asked) const {
   using outcome = std::variant<answer, failure, way_on>;
-  if (auto known = answer_at_once(key, asked.mode))
+  auto hash = memory.hash_of(key);
+  if (auto known = answer_at_once(hash, key, asked.mode))
     return std::visit([](auto& x) { return outcome{std::move(x)}; }, *known);
-  auto admitted = admit(cell_of(key), 1);
+  auto admitted = admit(*shards[memory.shard_of(hash)], 1);
   if (admitted.gets == 0)
     return std::move(admitted.why);
   return way_on{admitted.entrance->cache,

@@ -195,8 +195,10 @@ public:
 
   /// Counts a get and answers it if that needs no cache actor: from memory, or
   /// *not found* for a peek, or with an error for a key that is too long.
+  /// `hash` is the memory's of the key.
   std::optional<std::variant<answer, failure>>
-  answer_at_once(std::string_view key, fetch_mode mode) const;
+  answer_at_once(std::uint64_t hash, std::string_view key,
+                 fetch_mode mode) const;
 
   /// The way to the cache actor of a shard and how many gets have been let in
   /// to it; if not all, why not.

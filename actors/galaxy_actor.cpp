@@ -4,7 +4,6 @@
 #include "galaxycache/actors/cache.hpp"
 
 #include <algorithm>
-#include <string_view>
 
 namespace galaxycache {
 
@@ -18,6 +17,38 @@ constexpr auto crashes_window = std::chrono::seconds{10};
 // How a question's id holds both its gathering and its place in it.
 constexpr std::uint64_t place_bits = 20;
 static_assert(keys_at_once_max == 1 << place_bits);
+
+using keys_view = const std::vector<std::string>&;
+
+std::vector<std::uint64_t> hashes_of(const galaxy_memory& memory,
+                                     keys_view keys) {
+  std::vector<std::uint64_t> result;
+  result.reserve(keys.size());
+  for (auto& key : keys)
+    result.push_back(memory.hash_of(key));
+  return result;
+}
+
+/// The places of keys that are not there for the first time, in order, each
+/// with an earlier place of its key.
+std::vector<std::pair<std::size_t, std::size_t>>
+repeats_in(keys_view keys, const std::vector<std::uint64_t>& hashes) {
+  std::vector<std::pair<std::uint64_t, std::size_t>> order;
+  order.reserve(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    order.emplace_back(hashes[i], i);
+  std::ranges::sort(order);
+  std::vector<std::pair<std::size_t, std::size_t>> result;
+  for (std::size_t i = 1; i < order.size(); ++i)
+    // The nearest before, among equal hashes.
+    for (auto k = i; k > 0 && order[k - 1].first == order[i].first; --k)
+      if (keys[order[k - 1].second] == keys[order[i].second]) {
+        result.emplace_back(order[i].second, order[k - 1].second);
+        break;
+      }
+  std::ranges::sort(result);
+  return result;
+}
 
 } // namespace
 
@@ -104,17 +135,19 @@ galaxy_state::get_many(std::vector<std::string> keys,
   g.results.resize(keys.size());
   ticket terms{options.mode, galaxy.deadline_for(options), false};
   std::vector<std::vector<question>> asked(galaxy.shards.size());
-  std::unordered_map<std::string_view, std::size_t> first_places;
+  auto hashes = hashes_of(galaxy.memory, keys);
+  g.repeats = repeats_in(keys, hashes);
+  auto repeat = g.repeats.begin();
   for (std::size_t place = 0; place < keys.size(); ++place) {
-    auto [seen, fresh] = first_places.try_emplace(keys[place], place);
-    if (!fresh) {
-      g.repeats.emplace_back(place, seen->second);
+    if (repeat != g.repeats.end() && repeat->first == place) {
+      ++repeat;
       continue;
     }
-    auto known = galaxy.answer_at_once(keys[place], options.mode);
+    auto hash = hashes[place];
+    auto known = galaxy.answer_at_once(hash, keys[place], options.mode);
     if (!known) {
-      auto shard = galaxy.shard_of(keys[place]);
-      asked[shard].push_back({id << place_bits | place, keys[place], terms});
+      asked[galaxy.memory.shard_of(hash)].push_back(
+        {id << place_bits | place, std::move(keys[place]), terms});
     } else if (auto* x = std::get_if<answer>(&*known)) {
       g.results[place].content = std::move(*x);
     } else {

@@ -215,11 +215,12 @@ void server_state::serve(client& from, wire::fetch_batch& batch) {
 void server_state::serve_one(client& from, galaxy_core& galaxy,
                              wire::fetch_item& wanted, mono_time now,
                              question_map& asked) {
-  auto shard = galaxy.shard_of(wanted.key);
+  auto hash = galaxy.memory.hash_of(wanted.key);
+  auto shard = galaxy.memory.shard_of(hash);
   auto& cell = *galaxy.shards[shard];
   cell.count.add(counter::server_requests);
   auto deadline = now + wanted.budget;
-  if (auto known = galaxy.answer_at_once(wanted.key, wanted.mode))
+  if (auto known = galaxy.answer_at_once(hash, wanted.key, wanted.mode))
     return std::visit([&](auto& x) { ready(from, wanted.id, deadline, x); },
                       *known);
   if (open_.size() >= config_.peers.fetches_max)
