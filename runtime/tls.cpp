@@ -688,7 +688,6 @@ struct tls_porch::implementation {
     }
     guests.clear();
     note_counts();
-    door = {};
   }
 
   /// Once somebody has rung for that.
@@ -890,7 +889,6 @@ void tls_porch::stop() {
   std::lock_guard guard{impl_->mutex};
   if (impl_->thread.joinable())
     impl_->thread.join();
-  impl_->door = {};
 }
 
 tls_porch::counts tls_porch::count() const {

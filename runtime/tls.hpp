@@ -193,7 +193,8 @@ public:
   void close();
 
   /// The same, and waits for it: the receiver is not called any more. Not to be
-  /// called by the receiver.
+  /// called by the receiver. The port stays taken until the porch is destroyed:
+  /// CAF knows it by its file descriptor, which must not be given out before.
   void stop();
 
   counts count() const;
