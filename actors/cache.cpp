@@ -270,7 +270,8 @@ void cache_state::hedge(flight& f) {
 
 void cache_state::end_hedge(flight& f) {
   f.hedge_alarm.reset();
-  fetching_.erase(std::exchange(f.hedge, 0));
+  if (f.hedge != 0) // seldom
+    fetching_.erase(std::exchange(f.hedge, 0));
 }
 
 void cache_state::flush_later() {

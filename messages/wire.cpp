@@ -151,10 +151,6 @@ void write(std::uint64_t number, std::uint64_t bytes, pb::Ping& out) {
   out.set_bytes(bytes);
 }
 
-} // namespace
-
-namespace {
-
 std::string name_of_ring(std::uint32_t kind, std::uint32_t segments) {
   switch (static_cast<placement_kind>(kind - 1)) {
     case placement_kind::rendezvous:
