@@ -2,10 +2,13 @@
 
 // What several benchmarks measure with.
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <ctime>
 #include <string_view>
+#include <vector>
 
 namespace galaxycache::bench {
 
@@ -42,5 +45,16 @@ private:
     = std::chrono::steady_clock::now();
   double cpu_start_ = bench::cpu_ns();
 };
+
+/// The measurement that a share of all does not exceed, 0 if there is none;
+/// changes their order.
+inline double percentile(std::vector<float>& all, double share) {
+  if (all.empty())
+    return 0;
+  const auto last = static_cast<double>(all.size() - 1);
+  const auto i = static_cast<std::ptrdiff_t>(share * last);
+  std::ranges::nth_element(all, all.begin() + i);
+  return all[static_cast<std::size_t>(i)];
+}
 
 } // namespace galaxycache::bench

@@ -129,15 +129,6 @@ caf::behavior asks_at(caf::event_based_actor* self, asker_config x,
   }};
 }
 
-double percentile(std::vector<float>& all, double share) {
-  if (all.empty())
-    return 0;
-  const auto last = static_cast<double>(all.size() - 1);
-  const auto i = static_cast<std::ptrdiff_t>(share * last);
-  std::ranges::nth_element(all, all.begin() + i);
-  return all[static_cast<std::size_t>(i)];
-}
-
 void await_up(const universe& home) {
   for (auto until = steady_clock::now() + 10s; steady_clock::now() < until;) {
     for (auto& x : home.peers())

@@ -166,15 +166,6 @@ void ask(caf::event_based_actor* self, const asking_pointer& x) {
       [=](const caf::error& why) { go_on(describe(why)); });
 }
 
-double percentile(std::vector<float>& all, double share) {
-  if (all.empty())
-    return 0;
-  auto i
-    = static_cast<std::size_t>(share * static_cast<double>(all.size() - 1));
-  std::ranges::nth_element(all, all.begin() + static_cast<std::ptrdiff_t>(i));
-  return all[i];
-}
-
 bool all_up(const universe& home) {
   return std::ranges::all_of(home.peers(), [](auto& x) {
     return x.state == peer_state::up || x.state == peer_state::self;

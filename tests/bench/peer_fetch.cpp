@@ -323,15 +323,6 @@ void ask(caf::event_based_actor* self, const asking_pointer& x) {
                               failed);
 }
 
-double percentile(std::vector<float>& all, double share) {
-  if (all.empty())
-    return 0;
-  auto i
-    = static_cast<std::size_t>(share * static_cast<double>(all.size() - 1));
-  std::ranges::nth_element(all, all.begin() + static_cast<std::ptrdiff_t>(i));
-  return all[i];
-}
-
 void await_up(universe& home) {
   for (auto until = steady_clock::now() + 10s; steady_clock::now() < until;) {
     if (std::ranges::all_of(home.peers(),
