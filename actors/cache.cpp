@@ -55,7 +55,7 @@ cache_actor::behavior_type cache_state::start(cache_actor::pointer self,
   cell_ = galaxy().shards[config_.shard].get();
   wheel_.emplace(time().now());
   random_ = random_source{galaxy().home->next_seed()};
-  harden(self, [](std::exception_ptr&) {
+  harden(self, *this, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a cache actor crashed"});
   });
   if (auto* user = std::get_if<backend_actor>(&galaxy().source.how()))

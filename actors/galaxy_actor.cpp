@@ -90,7 +90,7 @@ galaxy_actor::behavior_type galaxy_state::start(galaxy_actor::pointer self,
                                                 galaxy_config config) {
   self_ = self;
   config_ = std::move(config);
-  harden(self, [](std::exception_ptr&) {
+  harden(self, *this, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a galaxy actor crashed"});
   });
   for (std::size_t shard = 0; shard < config_.caches.size(); ++shard)

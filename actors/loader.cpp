@@ -72,7 +72,7 @@ loader_actor::behavior_type loader_state::start(loader_actor::pointer self,
   self_ = self;
   config_ = std::move(config);
   random_ = random_source{config_.galaxy->home->next_seed()};
-  harden(self, [](std::exception_ptr&) {
+  harden(self, *this, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a loader crashed"});
   });
   return {

@@ -250,7 +250,7 @@ link_actor::behavior_type link(link_actor::stateful_pointer<link_state> self,
   auto& state = state_of(self);
   state.self = self;
   state.config = std::move(config);
-  harden(self, [](std::exception_ptr&) {
+  harden(self, state, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a link crashed"});
   });
   state.end_with(caf::actor_cast<caf::strong_actor_ptr>(state.config.peer));

@@ -42,7 +42,7 @@ peer_actor::behavior_type peer_link_state::start(peer_actor::pointer self,
   random_ = random_source{config_.home->next_seed()};
   breaker_.emplace(random_.next());
   wheel_.emplace(time().now());
-  harden(self, [](std::exception_ptr&) {
+  harden(self, *this, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a peer actor crashed"});
   });
   connect();

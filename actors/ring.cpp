@@ -33,7 +33,7 @@ ring_actor::behavior_type ring_state::start(ring_actor::pointer self,
                                             ring_config config) {
   self_ = self;
   config_ = std::move(config);
-  harden(self, [](std::exception_ptr&) {
+  harden(self, *this, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a ring actor crashed"});
   });
   publish();

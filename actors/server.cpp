@@ -40,7 +40,7 @@ server_actor::behavior_type server_state::start(server_actor::pointer self,
                                                 server_config config) {
   self_ = self;
   config_ = std::move(config);
-  harden(self, [](std::exception_ptr&) {
+  harden(self, *this, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a server actor crashed"});
   });
   return {

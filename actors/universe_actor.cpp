@@ -15,7 +15,7 @@ universe_actor::behavior_type
 universe_state::start(universe_actor::pointer self, universe_config config) {
   self_ = self;
   config_ = std::move(config);
-  harden(self, [](std::exception_ptr&) {
+  harden(self, *this, [](std::exception_ptr&) {
     return make_error({errc::internal_error, "a universe actor crashed"});
   });
   auto fatal = [this](const std::string& who) {

@@ -133,14 +133,19 @@ CAF_PUSH_DEPRECATED_WARNING
 /// ends it with the error that `on_crash` makes of it.
 template <class Self, class OnCrash>
 void harden(Self* self, OnCrash on_crash) {
-  if constexpr (requires { state_of(self).destroy_with(self); })
-    state_of(self).destroy_with(self);
   self->set_default_handler(caf::drop);
   self->set_error_handler([](caf::error&) {});
   self->set_exception_handler(
     [on_crash](caf::scheduled_actor*, std::exception_ptr& thrown) {
       return on_crash(thrown);
     });
+}
+
+/// The same for one with a state, which is destroyed when the actor ends.
+template <class Self, class OnCrash>
+void harden(Self* self, actor_state& state, OnCrash on_crash) {
+  state.destroy_with(self);
+  harden(self, std::move(on_crash));
 }
 
 /// Whether an actor has terminated, as far as this thread can see.

@@ -1,6 +1,6 @@
 // The state of an actor is destroyed once, however the actor ends.
 
-#include "fixtures/waiting.hpp"
+#include "fixtures/flight_rig.hpp"
 
 #include "galaxycache/runtime/caf/actor.hpp"
 
@@ -28,7 +28,8 @@ struct counted : actor_state {
 
 caf::behavior idler(caf::stateful_actor<counted>* self,
                     std::shared_ptr<std::atomic<int>> destroyed) {
-  harden(self, [](std::exception_ptr&) { return caf::error{}; });
+  harden(self, state_of(self),
+         [](std::exception_ptr&) { return caf::error{}; });
   state_of(self).destroyed = std::move(destroyed);
   return {[](int x) { return x; }};
 }
@@ -51,8 +52,8 @@ struct fixture {
 
 /// Does with an idle actor what CAF 0.17 does, when its system goes, with each
 /// that waits to run. Nothing with CAF 1.x.
-template <class System, class Actor = caf::scheduled_actor>
-void end_as_one_that_waits(System& system, const caf::actor& whom) {
+template <class System, class Handle, class Actor = caf::scheduled_actor>
+void end_as_one_that_waits(System& system, const Handle& whom) {
   using scheduler = std::remove_reference_t<decltype(system.scheduler())>;
   if constexpr (requires(Actor * x) { scheduler::cleanup_and_release(x); }) {
     auto* waiting
@@ -88,6 +89,16 @@ BOOST_FIXTURE_TEST_CASE(so_does_one_that_waits_to_run_as_the_system_goes,
   actor = {};
   system.reset();
   BOOST_TEST(*destroyed == 1);
+}
+
+BOOST_AUTO_TEST_CASE(so_does_that_of_a_galaxy) {
+  scripted_backend source{backend_kind::function};
+  flight_rig rig{source};
+  BOOST_REQUIRE(rig.get("key").second == errc::none);
+  end_as_one_that_waits(rig.system, rig.supervisor);
+  kill(rig.supervisor);
+  // The rig still has handles to them.
+  eventually([&] { return rig.core->actors_alive() == 0; });
 }
 
 BOOST_AUTO_TEST_SUITE_END()
