@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace galaxycache {
@@ -48,6 +49,12 @@ public:
 
   std::string_view key() const noexcept {
     return {base() + key_offset(), key_bytes()};
+  }
+
+  bool has_key(std::string_view other) const noexcept {
+    auto begins = key_offset();
+    auto bytes = flags_ & shares ? size : offset - begins;
+    return bytes == other.size() && same(base() + begins, other.data(), bytes);
   }
 
   /// The value's bytes.
@@ -136,6 +143,26 @@ private:
 
   entry() = default;
   ~entry() = default;
+
+  /// As memcmp has it; without a call for keys of a common length.
+  static bool same(const char* x, const char* y, std::size_t bytes) noexcept {
+    auto word = [](const char* at) {
+      std::uint64_t result;
+      std::memcpy(&result, at, sizeof(result));
+      return result;
+    };
+    if (bytes - 8 > 24)
+      return std::memcmp(x, y, bytes) == 0;
+    // Words may overlap.
+    auto last = bytes - 8;
+    auto differ = (word(x) ^ word(y)) | (word(x + last) ^ word(y + last));
+    if (bytes > 16) {
+      auto middle = bytes - 16;
+      differ |= (word(x + 8) ^ word(y + 8))
+                | (word(x + middle) ^ word(y + middle));
+    }
+    return differ == 0;
+  }
 
   static void destroy(entry* x) noexcept;
 

@@ -43,10 +43,21 @@ public:
 
   /// The entry of a key, or null. `hash` is `hash_of(key)`.
   entry* find(std::uint64_t hash, std::string_view key) const noexcept {
-    entry* result = nullptr;
-    search(hash, key,
-           [&](entry* x, bucket&, std::size_t, std::size_t) { result = x; });
-    return result;
+    auto* all = directory_.load(std::memory_order_acquire);
+    if (!all) [[unlikely]]
+      return nullptr;
+    // Most are the first in their own bucket that looks like them.
+    auto& here = bucket_of(*all, hash);
+    auto tags = here.tags.load(std::memory_order_acquire);
+    auto hits = matches(tags, tag_of(hash) * every_tag);
+    if (hits == 0 && tags < one_beyond)
+      return nullptr;
+    if (hits != 0) [[likely]] {
+      auto* x = here.places[place_of(hits)].load(std::memory_order_acquire);
+      if (x && x->has_key(key)) [[likely]]
+        return x;
+    }
+    return locate(hash, key).which;
   }
 
   /// Has the processor fetch where the entry of a key may be found.
@@ -181,7 +192,7 @@ private:
       for (auto hits = matches(tags, pattern); hits != 0; hits &= hits - 1) {
         auto place = place_of(hits);
         auto* x = here.places[place].load(std::memory_order_acquire);
-        if (x && x->key() == key) [[likely]]
+        if (x && x->has_key(key)) [[likely]]
           return f(x, here, place, step);
       }
       if (tags < one_beyond) [[likely]]

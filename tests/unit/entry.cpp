@@ -90,6 +90,22 @@ BOOST_AUTO_TEST_CASE(any_bytes_are_a_key_and_a_value) {
   BOOST_TEST((x->data() == all));
 }
 
+BOOST_AUTO_TEST_CASE(an_entry_knows_its_key_from_all_others) {
+  for (std::size_t size = 0; size <= 70; ++size)
+    for (const auto& data : {data_of(3), data_of(5'000)}) {
+      const std::string key(size, 'k');
+      const auto made = make(key, data);
+      BOOST_TEST_REQUIRE(made->has_key(key));
+      BOOST_TEST_REQUIRE(!made->has_key(key + 'k'));
+      for (std::size_t i = 0; i < size; ++i) {
+        auto other = key;
+        other[i] ^= static_cast<char>(1 << i % 8);
+        BOOST_TEST_REQUIRE(!made->has_key(other));
+        BOOST_TEST_REQUIRE(!made->has_key(key.substr(0, i)));
+      }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(an_entry_has_a_key_of_its_own) {
   std::string key = "a key of more than a few characters";
   const auto x = make(key, data_of(1));
