@@ -436,7 +436,8 @@ void cache_state::land_value(flight& f, leg_kind kind, load& result) {
     count.add(counter::coalesced_peer_loads);
     served = counter::peer_loads;
     auto lasting = !result.gutter || GALAXYCACHE_PLANTED(promoted_gutter);
-    if (fresh && lasting
+    // What was loaded here meanwhile is no older, and may last longer.
+    if (fresh && lasting && !f.loaded_here
         && cell_->memory.offer_hot(*f.key, x.data, x.expiry, f.waiters.size(),
                                    time()))
       count.add(counter::promotions);
@@ -445,6 +446,7 @@ void cache_state::land_value(flight& f, leg_kind kind, load& result) {
       served = counter::peer_peeks;
     else
       count.add(counter::coalesced_backend_loads);
+    f.loaded_here = fresh;
     if (fresh)
       cell_->memory.put_main(*f.key, x.data, x.expiry, time());
   }

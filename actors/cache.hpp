@@ -115,6 +115,8 @@ private:
     mono_time deadline{}; // of the get that began it
     bool asked_again = false;
     bool gutter = false;
+    /// It has loaded the value itself.
+    bool loaded_here = false;
     /// From the successor, beside the one from the owner; 0 if none.
     std::uint64_t hedge = 0;
     std::uint32_t hedged_to = 0; // in the view

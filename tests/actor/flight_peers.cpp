@@ -173,6 +173,25 @@ BOOST_AUTO_TEST_CASE(a_get_without_peer_backend_never_waits_for_the_peer) {
   BOOST_TEST(all.rig.book->answered_twice() == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(
+  a_peer_that_answers_later_does_not_replace_what_was_loaded) {
+  two_members all;
+  all.peer.hold();
+  all.rig.ask("key");
+  eventually([&] { return all.peer->held() == 1; });
+  all.rig.ask("key", {fetch_mode::no_peer_backend});
+  all.rig.await_answers();
+  auto loaded = all.rig.g.find("key");
+  BOOST_REQUIRE(loaded);
+  BOOST_TEST((loaded->level == hit_level::main));
+  all.peer.release();
+  all.rig.await_rest();
+  auto later = all.rig.g.find("key");
+  BOOST_REQUIRE(later);
+  BOOST_TEST((later->level == hit_level::main));
+  BOOST_TEST(later->data.shares_bytes_with(loaded->data));
+}
+
 BOOST_AUTO_TEST_CASE(a_peer_that_answers_first_answers_everybody) {
   two_members all;
   all.peer.hold();
