@@ -25,12 +25,6 @@
 #include <fstream>
 #include <thread>
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool counts_memory = false; // its allocator keeps what is freed
-#else
-constexpr bool counts_memory = true;
-#endif
-
 using namespace galaxycache;
 using namespace galaxycache::fixtures;
 
@@ -39,15 +33,6 @@ namespace {
 std::uint16_t port_of(const std::string& uri) {
   std::string why;
   return parse_uri(uri, why).value().port;
-}
-
-/// The memory that a process has in use now.
-std::size_t resident_bytes(pid_t process) {
-  std::ifstream in{"/proc/" + std::to_string(process) + "/statm"};
-  std::size_t all = 0;
-  std::size_t resident = 0;
-  in >> all >> resident;
-  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 /// A ring of two.
@@ -193,7 +178,7 @@ BOOST_FIXTURE_TEST_CASE(strangers_are_kept_out_and_members_notice_nothing,
     BOOST_TEST(!strangers.visit(how, port_of(right.uri())), to_string(how));
   }
   auto files = right.open_files();
-  auto before = resident_bytes(right.pid());
+  auto before = right.resident_bytes();
   std::atomic<std::size_t> let_in{0};
   std::atomic<std::size_t> peak{0};
   std::atomic<bool> over{false};
@@ -208,7 +193,7 @@ BOOST_FIXTURE_TEST_CASE(strangers_are_kept_out_and_members_notice_nothing,
                              : manner::sends_hello_and_waits;
         idle[i % idle.size()] = strangers.stay(silent, port);
         if (i % 100 == 0)
-          peak = std::max(peak.load(), resident_bytes(right.pid()));
+          peak = std::max(peak.load(), right.resident_bytes());
       }
       over = true;
     });
@@ -223,7 +208,7 @@ BOOST_FIXTURE_TEST_CASE(strangers_are_kept_out_and_members_notice_nothing,
   BOOST_TEST(let_in == 0u);
   BOOST_TEST(asked >= 10u);
   BOOST_TEST(left.state_of("right") == "up");
-  auto grown = std::max(peak.load(), resident_bytes(right.pid()))
+  auto grown = std::max(peak.load(), right.resident_bytes())
                - std::min(before, peak.load());
   BOOST_TEST_MESSAGE("grown by " << grown / 1024 << " KiB, " << asked
                                  << " gets meanwhile");
