@@ -232,20 +232,24 @@ mono_time galaxy_core::attempt_deadline(mono_time now,
 std::optional<std::variant<answer, failure>>
 galaxy_core::answer_at_once(std::uint64_t hash, std::string_view key,
                             fetch_mode mode) const {
-  if (key.size() > key_bytes_max) {
-    memory.count(read_outcome::goes_on);
-    shards.front()->count.add(counter::failed);
-    return failure{errc::key_too_long, std::to_string(key.size()) + " bytes"};
-  }
-  auto peeks = mode == fetch_mode::peek;
   std::optional<std::variant<answer, failure>> result;
-  if (memory.read(read_guard{}, hash, key,
-                  peeks ? read_outcome::absent : read_outcome::goes_on,
+  if (memory.read(read_guard{}, hash, key, read_outcome::not_counted,
                   [&](const entry& x) { result = answer_from(x); }))
     return result;
-  if (peeks)
-    result = answer{};
-  return result;
+  return answer_though_absent(key, mode);
+}
+
+std::optional<std::variant<answer, failure>>
+galaxy_core::answer_though_absent(std::string_view key, fetch_mode mode) const {
+  if (mode == fetch_mode::peek && key.size() <= key_bytes_max) {
+    memory.count(read_outcome::absent);
+    return answer{};
+  }
+  memory.count(read_outcome::goes_on);
+  if (key.size() <= key_bytes_max)
+    return std::nullopt;
+  shards.front()->count.add(counter::failed);
+  return failure{errc::key_too_long, std::to_string(key.size()) + " bytes"};
 }
 
 galaxy_core::admission galaxy_core::admit(shard_cell& cell,

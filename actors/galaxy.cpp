@@ -40,9 +40,10 @@ galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
     std::uint64_t hash;
     std::size_t number;
   };
+  std::vector<std::uint64_t> hashes(keys.size());
   std::vector<place> order(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i)
-    order[i] = {memory_->hash_of(keys[i]), i};
+    order[i] = {hashes[i] = memory_->hash_of(keys[i]), i};
   // In the order of hashes, the keys of a shard and equal keys are neighbours.
   std::ranges::sort(order, {}, [](const place& x) {
     return std::pair{x.hash, x.number};
@@ -80,8 +81,14 @@ galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
   }
   // They are asked for in the order given.
   std::ranges::sort(missing, {}, [](auto& all) { return all.front(); });
-  for (auto& all : missing)
-    result.wanted.names.push_back(std::move(keys[all.front()]));
+  auto wanted = std::make_shared<sought::key_list>();
+  wanted->names.reserve(missing.size());
+  wanted->hashes.reserve(missing.size());
+  for (auto& all : missing) {
+    wanted->hashes.push_back(hashes[all.front()]);
+    wanted->names.push_back(std::move(keys[all.front()]));
+  }
+  result.wanted.keys = std::move(wanted);
   return result;
 }
 

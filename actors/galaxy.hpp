@@ -87,7 +87,7 @@ public:
     auto begun = begin_many(keys);
     using pending_type = pending<std::vector<get_result>,
                                  decltype(request(asker, actor_, get_atom_v,
-                                                  name_list{}, get_options{})),
+                                                  sought{}, get_options{})),
                                  fill_in>;
     if (begun.why.code != errc::none)
       return pending_type{std::move(begun.why)};
@@ -127,7 +127,7 @@ private:
   /// What is known of many keys, and what is not.
   struct many {
     fill_in results;
-    name_list wanted;
+    sought wanted;
     /// Why nobody is to be asked, if so.
     failure why;
   };

@@ -103,6 +103,9 @@ galaxy_actor::behavior_type galaxy_state::start(galaxy_actor::pointer self,
     [this](get_atom, name_list& keys, const get_options& options) {
       return get_many(std::move(keys.names), options);
     },
+    [this](get_atom, sought& x, const get_options& options) {
+      return get_absent(*x.keys, options);
+    },
     [this](stats_atom) { return config_.galaxy->stats(); },
     [this](answers& x) {
       for (auto& each : *x.all)
@@ -124,52 +127,98 @@ result<answer> galaxy_state::get(std::string key, const get_options& options) {
   return delegate(self_, way.cache, get_atom_v, std::move(key), way.terms);
 }
 
+/// A get for many keys while it is being sent to the caches.
+class galaxy_state::begun_gathering {
+public:
+  begun_gathering(galaxy_state& all, std::size_t size,
+                  const get_options& options)
+    : all_(all),
+      core_(*all.config_.galaxy),
+      id_(++all.gatherings_begun_),
+      g_(all.gatherings_[id_]),
+      terms_{options.mode, core_.deadline_for(options), false},
+      asked_(core_.shards.size()) {
+    g_.results.resize(size);
+  }
+
+  void repeats(std::vector<std::pair<std::size_t, std::size_t>> all) {
+    g_.repeats = std::move(all);
+  }
+
+  /// Takes what is known of the key at a place, or has its cache asked.
+  void add(std::size_t place, std::uint64_t hash, std::string& key,
+           std::optional<std::variant<answer, failure>> known) {
+    if (!known) {
+      asked_[core_.memory.shard_of(hash)].push_back(
+        {id_ << place_bits | place, std::move(key), terms_});
+    } else if (auto* x = std::get_if<answer>(&*known)) {
+      g_.results[place].content = std::move(*x);
+    } else {
+      auto& why = std::get<failure>(*known);
+      g_.results[place] = {{}, why.code, why.reason};
+    }
+  }
+
+  result<std::vector<get_result>> ask() && {
+    for (auto& group : asked_)
+      g_.missing += group.size();
+    g_.to.emplace(all_.self_->make_response_promise<std::vector<get_result>>());
+    auto promise = g_.to->promise();
+    // Refusals are answers, too: keep it open until all are asked.
+    ++g_.missing;
+    for (std::size_t shard = 0; shard < asked_.size(); ++shard)
+      if (!asked_[shard].empty())
+        ask_cache(all_.self_, core_, *core_.shards[shard],
+                  std::move(asked_[shard]),
+                  [this](answered x) { all_.take(x); });
+    if (--g_.missing == 0) {
+      finish(g_);
+      all_.gatherings_.erase(id_);
+    }
+    return promise;
+  }
+
+private:
+  galaxy_state& all_;
+  const galaxy_core& core_;
+  std::uint64_t id_;
+  gathering& g_;
+  ticket terms_;
+  std::vector<std::vector<question>> asked_; // by shard
+};
+
 result<std::vector<get_result>>
 galaxy_state::get_many(std::vector<std::string> keys,
                        const get_options& options) {
   auto& galaxy = *config_.galaxy;
   if (keys.size() > keys_at_once_max)
     return make_error(too_many_keys());
-  auto id = ++gatherings_begun_;
-  auto& g = gatherings_[id];
-  g.results.resize(keys.size());
-  ticket terms{options.mode, galaxy.deadline_for(options), false};
-  std::vector<std::vector<question>> asked(galaxy.shards.size());
+  begun_gathering begun{*this, keys.size(), options};
   auto hashes = hashes_of(galaxy.memory, keys);
-  g.repeats = repeats_in(keys, hashes);
-  auto repeat = g.repeats.begin();
-  for (std::size_t place = 0; place < keys.size(); ++place) {
-    if (repeat != g.repeats.end() && repeat->first == place) {
+  auto repeats = repeats_in(keys, hashes);
+  auto repeat = repeats.begin();
+  for (std::size_t place = 0; place < keys.size(); ++place)
+    if (repeat != repeats.end() && repeat->first == place)
       ++repeat;
-      continue;
-    }
-    auto hash = hashes[place];
-    auto known = galaxy.answer_at_once(hash, keys[place], options.mode);
-    if (!known) {
-      asked[galaxy.memory.shard_of(hash)].push_back(
-        {id << place_bits | place, std::move(keys[place]), terms});
-    } else if (auto* x = std::get_if<answer>(&*known)) {
-      g.results[place].content = std::move(*x);
-    } else {
-      auto& why = std::get<failure>(*known);
-      g.results[place] = {{}, why.code, why.reason};
-    }
+    else
+      begun.add(place, hashes[place], keys[place],
+                galaxy.answer_at_once(hashes[place], keys[place],
+                                      options.mode));
+  begun.repeats(std::move(repeats));
+  return std::move(begun).ask();
+}
+
+/// The same of keys that a caller has looked for and found to differ. What came
+/// since then, their caches find.
+result<std::vector<get_result>>
+galaxy_state::get_absent(sought::key_list& keys, const get_options& options) {
+  begun_gathering begun{*this, keys.names.size(), options};
+  for (std::size_t place = 0; place < keys.names.size(); ++place) {
+    auto& key = keys.names[place];
+    begun.add(place, keys.hashes[place], key,
+              config_.galaxy->answer_though_absent(key, options.mode));
   }
-  for (auto& group : asked)
-    g.missing += group.size();
-  g.to.emplace(self_->make_response_promise<std::vector<get_result>>());
-  auto promise = g.to->promise();
-  // Refusals are answers, too: keep the gathering open until all are asked.
-  ++g.missing;
-  for (std::size_t shard = 0; shard < asked.size(); ++shard)
-    if (!asked[shard].empty())
-      ask_cache(self_, galaxy, *galaxy.shards[shard], std::move(asked[shard]),
-                [this](answered x) { take(x); });
-  if (--g.missing == 0) {
-    finish(g);
-    gatherings_.erase(id);
-  }
-  return promise;
+  return std::move(begun).ask();
 }
 
 void galaxy_state::take(answered& x) {

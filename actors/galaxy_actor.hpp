@@ -50,9 +50,13 @@ private:
     std::optional<sure_promise<std::vector<get_result>>> to;
   };
 
+  class begun_gathering;
+
   result<answer> get(std::string key, const get_options& options);
   result<std::vector<get_result>> get_many(std::vector<std::string> keys,
                                            const get_options& options);
+  result<std::vector<get_result>> get_absent(sought::key_list& keys,
+                                             const get_options& options);
   void take(answered& x);
   static void finish(gathering& g);
   void supervise(std::size_t shard);

@@ -120,6 +120,8 @@ using galaxy_actor = typed_actor<
   result<std::vector<get_result>>(get_atom, name_list, get_options),
   // What the galaxy has done and holds.
   result<galaxy_stats>(stats_atom),
+  // INTERNAL: the same for keys that the sender has looked for.
+  result<std::vector<get_result>>(get_atom, sought, get_options),
   // INTERNAL: a cache actor answers some questions.
   result<void>(answers),
   // INTERNAL: stop the cache actors and end.

@@ -58,6 +58,17 @@ struct sure_batch {
 
 using question_batch = sure_batch<question>;
 
+/// Keys that were looked for in vain, no two of them equal, with their hashes.
+/// They go to one actor, which may take them.
+struct sought {
+  struct key_list {
+    std::vector<std::string> names;
+    std::vector<std::uint64_t> hashes;
+  };
+
+  std::shared_ptr<key_list> keys;
+};
+
 /// Many questions to one cache actor, answered as the answers are known.
 struct questions {
   std::shared_ptr<question_batch> batch;

@@ -51,6 +51,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(galaxycache, GALAXYCACHE_FIRST_TYPE_ID)
   CAF_ADD_TYPE_ID(galaxycache, (galaxycache::work_done))
   CAF_ADD_TYPE_ID(galaxycache, (galaxycache::peer_changed))
   CAF_ADD_TYPE_ID(galaxycache, (galaxycache::connection))
+  CAF_ADD_TYPE_ID(galaxycache, (galaxycache::sought))
 
   CAF_ADD_ATOM(galaxycache, galaxycache, load_atom, "gcload")
   CAF_ADD_ATOM(galaxycache, galaxycache, stats_atom, "gcstats")
@@ -74,6 +75,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(galaxycache::load_result)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(galaxycache::work_done)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(galaxycache::peer_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(galaxycache::connection)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(galaxycache::sought)
 
 namespace galaxycache {
 
