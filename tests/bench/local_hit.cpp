@@ -375,6 +375,8 @@ galaxy_actor::behavior_type ready_answer(galaxy_actor::pointer,
     },
     [](get_atom, name_list&, const get_options&)
       -> result<std::vector<get_result>> { return std::vector<get_result>{}; },
+    [](get_atom, sought&, const get_options&)
+      -> result<std::vector<get_result>> { return std::vector<get_result>{}; },
     [](stats_atom) -> result<galaxy_stats> { return galaxy_stats{}; },
     [](answers&) {},
     [](stop_atom) {},
