@@ -229,27 +229,44 @@ mono_time galaxy_core::attempt_deadline(mono_time now,
            attempt_max);
 }
 
+namespace {
+
+/// What a get counts as whose key is not in memory.
+read_outcome outcome_if_absent(std::string_view key, fetch_mode mode) {
+  return mode == fetch_mode::peek && key.size() <= key_bytes_max
+           ? read_outcome::absent
+           : read_outcome::goes_on;
+}
+
+} // namespace
+
 std::optional<std::variant<answer, failure>>
 galaxy_core::answer_at_once(std::uint64_t hash, std::string_view key,
                             fetch_mode mode) const {
   std::optional<std::variant<answer, failure>> result;
-  if (memory.read(read_guard{}, hash, key, read_outcome::not_counted,
+  if (memory.read(read_guard{}, hash, key, outcome_if_absent(key, mode),
                   [&](const entry& x) { result = answer_from(x); }))
     return result;
-  return answer_though_absent(key, mode);
+  return answer_without_memory(key, mode);
 }
 
 std::optional<std::variant<answer, failure>>
-galaxy_core::answer_though_absent(std::string_view key, fetch_mode mode) const {
-  if (mode == fetch_mode::peek && key.size() <= key_bytes_max) {
-    memory.count(read_outcome::absent);
-    return answer{};
+galaxy_core::answer_though_absent(const read_guard& guard, std::string_view key,
+                                  fetch_mode mode) const {
+  memory.count(guard, outcome_if_absent(key, mode));
+  return answer_without_memory(key, mode);
+}
+
+std::optional<std::variant<answer, failure>>
+galaxy_core::answer_without_memory(std::string_view key,
+                                   fetch_mode mode) const {
+  if (key.size() > key_bytes_max) {
+    shards.front()->count.add(counter::failed);
+    return failure{errc::key_too_long, std::to_string(key.size()) + " bytes"};
   }
-  memory.count(read_outcome::goes_on);
-  if (key.size() <= key_bytes_max)
-    return std::nullopt;
-  shards.front()->count.add(counter::failed);
-  return failure{errc::key_too_long, std::to_string(key.size()) + " bytes"};
+  if (mode == fetch_mode::peek)
+    return answer{};
+  return std::nullopt;
 }
 
 galaxy_core::admission galaxy_core::admit(shard_cell& cell,

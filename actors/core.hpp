@@ -202,7 +202,8 @@ public:
 
   /// The same of a key that memory does not have.
   std::optional<std::variant<answer, failure>>
-  answer_though_absent(std::string_view key, fetch_mode mode) const;
+  answer_though_absent(const read_guard& guard, std::string_view key,
+                       fetch_mode mode) const;
 
   /// The way to the cache actor of a shard and how many gets have been let in
   /// to it; if not all, why not.
@@ -223,6 +224,10 @@ public:
   mono_time deadline_for(const get_options& options) const noexcept;
 
   galaxy_stats stats() const;
+
+private:
+  std::optional<std::variant<answer, failure>>
+  answer_without_memory(std::string_view key, fetch_mode mode) const;
 };
 
 /// Wakes an actor when its timer wheel next has something to do. Part of its

@@ -4,6 +4,7 @@
 #include "galaxycache/actors/cache.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace galaxycache {
 
@@ -127,98 +128,84 @@ result<answer> galaxy_state::get(std::string key, const get_options& options) {
   return delegate(self_, way.cache, get_atom_v, std::move(key), way.terms);
 }
 
-/// A get for many keys while it is being sent to the caches.
-class galaxy_state::begun_gathering {
-public:
-  begun_gathering(galaxy_state& all, std::size_t size,
-                  const get_options& options)
-    : all_(all),
-      core_(*all.config_.galaxy),
-      id_(++all.gatherings_begun_),
-      g_(all.gatherings_[id_]),
-      terms_{options.mode, core_.deadline_for(options), false},
-      asked_(core_.shards.size()) {
-    g_.results.resize(size);
-  }
-
-  void repeats(std::vector<std::pair<std::size_t, std::size_t>> all) {
-    g_.repeats = std::move(all);
-  }
-
-  /// Takes what is known of the key at a place, or has its cache asked.
-  void add(std::size_t place, std::uint64_t hash, std::string& key,
-           std::optional<std::variant<answer, failure>> known) {
-    if (!known) {
-      asked_[core_.memory.shard_of(hash)].push_back(
-        {id_ << place_bits | place, std::move(key), terms_});
-    } else if (auto* x = std::get_if<answer>(&*known)) {
-      g_.results[place].content = std::move(*x);
-    } else {
-      auto& why = std::get<failure>(*known);
-      g_.results[place] = {{}, why.code, why.reason};
-    }
-  }
-
-  result<std::vector<get_result>> ask() && {
-    for (auto& group : asked_)
-      g_.missing += group.size();
-    g_.to.emplace(all_.self_->make_response_promise<std::vector<get_result>>());
-    auto promise = g_.to->promise();
-    // Refusals are answers, too: keep it open until all are asked.
-    ++g_.missing;
-    for (std::size_t shard = 0; shard < asked_.size(); ++shard)
-      if (!asked_[shard].empty())
-        ask_cache(all_.self_, core_, *core_.shards[shard],
-                  std::move(asked_[shard]),
-                  [this](answered x) { all_.take(x); });
-    if (--g_.missing == 0) {
-      finish(g_);
-      all_.gatherings_.erase(id_);
-    }
-    return promise;
-  }
-
-private:
-  galaxy_state& all_;
-  const galaxy_core& core_;
-  std::uint64_t id_;
-  gathering& g_;
-  ticket terms_;
-  std::vector<std::vector<question>> asked_; // by shard
-};
-
 result<std::vector<get_result>>
 galaxy_state::get_many(std::vector<std::string> keys,
                        const get_options& options) {
-  auto& galaxy = *config_.galaxy;
   if (keys.size() > keys_at_once_max)
     return make_error(too_many_keys());
-  begun_gathering begun{*this, keys.size(), options};
+  auto& galaxy = *config_.galaxy;
   auto hashes = hashes_of(galaxy.memory, keys);
-  auto repeats = repeats_in(keys, hashes);
-  auto repeat = repeats.begin();
+  auto& g = begin_gathering(keys.size(), options);
+  g.repeats = repeats_in(keys, hashes);
+  auto repeat = g.repeats.begin();
   for (std::size_t place = 0; place < keys.size(); ++place)
-    if (repeat != repeats.end() && repeat->first == place)
+    if (repeat != g.repeats.end() && repeat->first == place)
       ++repeat;
     else
-      begun.add(place, hashes[place], keys[place],
-                galaxy.answer_at_once(hashes[place], keys[place],
-                                      options.mode));
-  begun.repeats(std::move(repeats));
-  return std::move(begun).ask();
+      add(g, place, hashes[place], keys[place],
+          galaxy.answer_at_once(hashes[place], keys[place], options.mode));
+  return ask(g);
 }
 
 /// The same of keys that a caller has looked for and found to differ. What came
 /// since then, their caches find.
 result<std::vector<get_result>>
 galaxy_state::get_absent(sought::key_list& keys, const get_options& options) {
-  begun_gathering begun{*this, keys.names.size(), options};
-  for (std::size_t place = 0; place < keys.names.size(); ++place) {
-    auto& key = keys.names[place];
-    begun.add(place, keys.hashes[place], key,
-              config_.galaxy->answer_though_absent(key, options.mode));
+  auto& galaxy = *config_.galaxy;
+  auto& g = begin_gathering(keys.names.size(), options);
+  {
+    const read_guard guard;
+    for (std::size_t place = 0; place < keys.names.size(); ++place) {
+      auto& key = keys.names[place];
+      add(g, place, keys.hashes[place], key,
+          galaxy.answer_though_absent(guard, key, options.mode));
+    }
   }
-  return std::move(begun).ask();
+  return ask(g);
+}
+
+galaxy_state::gathering&
+galaxy_state::begin_gathering(std::size_t size, const get_options& options) {
+  auto& galaxy = *config_.galaxy;
+  auto id = ++gatherings_begun_;
+  auto& result = gatherings_[id];
+  result.id = id;
+  result.terms = {options.mode, galaxy.deadline_for(options), false};
+  result.to_ask.resize(galaxy.shards.size());
+  result.results.resize(size);
+  return result;
+}
+
+/// Takes what is known of the key at a place, or notes that its cache is to be
+/// asked.
+void galaxy_state::add(gathering& g, std::size_t place, std::uint64_t hash,
+                       std::string& key,
+                       std::optional<std::variant<answer, failure>> known) {
+  if (!known) {
+    g.to_ask[config_.galaxy->memory.shard_of(hash)].push_back(
+      {g.id << place_bits | place, std::move(key), g.terms});
+    ++g.missing;
+  } else if (auto* x = std::get_if<answer>(&*known)) {
+    g.results[place].content = std::move(*x);
+  } else {
+    auto& why = std::get<failure>(*known);
+    g.results[place] = {{}, why.code, why.reason};
+  }
+}
+
+result<std::vector<get_result>> galaxy_state::ask(gathering& g) {
+  auto& galaxy = *config_.galaxy;
+  g.to.emplace(self_->make_response_promise<std::vector<get_result>>());
+  auto promise = g.to->promise();
+  // Refusals are answers, too: keep it open until all are asked.
+  ++g.missing;
+  auto to_ask = std::exchange(g.to_ask, {});
+  for (std::size_t shard = 0; shard < to_ask.size(); ++shard)
+    if (!to_ask[shard].empty())
+      ask_cache(self_, galaxy, *galaxy.shards[shard], std::move(to_ask[shard]),
+                [this](answered x) { take(x); });
+  finish_one(g);
+  return promise;
 }
 
 void galaxy_state::take(answered& x) {
@@ -230,16 +217,17 @@ void galaxy_state::take(answered& x) {
   result.content = std::move(x.content);
   result.error = x.error.code;
   result.reason = std::move(x.error.reason);
-  if (--g.missing == 0) {
-    finish(g);
-    gatherings_.erase(i);
-  }
+  finish_one(g);
 }
 
-void galaxy_state::finish(gathering& g) {
+/// One less is missing of a gathering, which ends with the last.
+void galaxy_state::finish_one(gathering& g) {
+  if (--g.missing > 0)
+    return;
   for (auto [place, earlier] : g.repeats)
     g.results[place] = g.results[earlier];
   g.to->deliver(std::move(g.results));
+  gatherings_.erase(g.id);
 }
 
 // -- supervision --------------------------------------------------------------

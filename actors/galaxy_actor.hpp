@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace galaxycache {
@@ -43,6 +44,10 @@ public:
 private:
   /// A get for many keys, while some results are missing.
   struct gathering {
+    std::uint64_t id = 0;
+    ticket terms;
+    /// By shard, until they are asked.
+    std::vector<std::vector<question>> to_ask;
     std::vector<get_result> results;
     std::size_t missing = 0;
     /// A place in the results, and the earlier one with the same key.
@@ -50,15 +55,18 @@ private:
     std::optional<sure_promise<std::vector<get_result>>> to;
   };
 
-  class begun_gathering;
-
   result<answer> get(std::string key, const get_options& options);
   result<std::vector<get_result>> get_many(std::vector<std::string> keys,
                                            const get_options& options);
   result<std::vector<get_result>> get_absent(sought::key_list& keys,
                                              const get_options& options);
+  gathering& begin_gathering(std::size_t size, const get_options& options);
+  void add(gathering& g, std::size_t place, std::uint64_t hash,
+           std::string& key,
+           std::optional<std::variant<answer, failure>> known);
+  result<std::vector<get_result>> ask(gathering& g);
   void take(answered& x);
-  static void finish(gathering& g);
+  void finish_one(gathering& g);
   void supervise(std::size_t shard);
   void cache_died(std::size_t shard, const caf::error& why);
   void stop();

@@ -60,21 +60,20 @@ public:
   template <class F>
   bool read(const read_guard& guard, std::uint64_t hash, std::string_view key,
             read_outcome otherwise, F&& f) const {
-    auto hot = false;
     auto found
       = at(shard_of(hash)).visit(guard, hash, key, *time_, [&](const entry& x) {
-          hot = x.is_hot();
+          reads_.add(guard, x.is_hot() ? read_outcome::hot_hit
+                                       : read_outcome::main_hit);
           std::forward<F>(f)(x);
         });
-    reads_.add(guard, !found ? otherwise
-                      : hot  ? read_outcome::hot_hit
-                             : read_outcome::main_hit);
+    if (!found)
+      reads_.add(guard, otherwise);
     return found;
   }
 
   /// Counts what is no read.
-  void count(read_outcome what) const {
-    reads_.add(read_guard{}, what);
+  void count(const read_guard& guard, read_outcome what) const {
+    reads_.add(guard, what);
   }
 
   const read_counts& reads() const noexcept {

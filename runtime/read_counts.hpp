@@ -27,13 +27,14 @@ class read_counts {
 public:
   /// Only under a `read_guard`, which says which lane is this thread's.
   void add(const read_guard& guard, read_outcome what) noexcept {
+    auto which = static_cast<std::size_t>(what);
     auto number = guard.thread_number();
-    auto& lane = lanes_[number < own_lanes ? number : own_lanes];
-    auto& n = lane.counts[static_cast<std::size_t>(what)];
-    if (number < own_lanes) [[likely]]
-      n.store(n.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    else
-      n.fetch_add(1, std::memory_order_relaxed);
+    if (number >= own_lanes) [[unlikely]] {
+      lanes_[own_lanes].counts[which].fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    auto& n = lanes_[number].counts[which];
+    n.store(n.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
   std::uint64_t get(read_outcome what) const noexcept {

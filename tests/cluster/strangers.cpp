@@ -473,6 +473,51 @@ void check_refused(caf::actor_system& system, const std::string& listen,
                         exception, expected);
 }
 
+/// Asks a node for 50 MB at once and reads nothing of it, until a while later.
+/// Returns how many of the thousand answers come then.
+std::size_t ask_and_do_not_read(caf_rig& rig, std::uint64_t features) {
+  constexpr std::size_t fetches = 1000;
+  constexpr std::size_t in_a_batch = 16; // which have a bound
+  const std::string key(50'000, 'k');
+  node self{"self"};
+  forwarder links;
+  auto way = links.open();
+  std::string why;
+  links.aim(way, parse_uri(self.uri(), why)->port);
+  caller slow{rig.system, uri_of(links.port_of(way))};
+  slow.greet("self", features);
+  self.hold();
+  for (std::size_t id = 1; id <= fetches;) {
+    wire::fetch_batch batch;
+    batch.galaxies = {"things"};
+    for (std::size_t i = 0; i < in_a_batch && id <= fetches; ++i, ++id)
+      batch.fetches.push_back(fetch_of(id, key));
+    slow.say(batch);
+  }
+  slow.await_pong();
+  eventually([&] { return self.held() == 1; });
+  links.hold(way);
+  auto before = self.resident_bytes();
+  self.release();
+  // A get of its own comes after all of them.
+  BOOST_TEST(self.get(key).text.size() > key.size());
+  BOOST_TEST(self.get("another").code == errc::none);
+  std::this_thread::sleep_for(300ms);
+  auto now = self.resident_bytes();
+  auto grown = now - std::min(now, before);
+  BOOST_TEST_MESSAGE("grown by " << grown / 1024 << " KiB");
+  if (counts_memory)
+    BOOST_TEST(grown < std::size_t{16} << 20);
+  links.mend(way);
+  std::size_t answers = 0;
+  eventually([&] {
+    slow.await_pong();
+    auto last = std::exchange(answers, slow.answers().size());
+    return answers != 0 && answers == last;
+  });
+  return answers;
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(strangers)
@@ -1076,51 +1121,6 @@ BOOST_FIXTURE_TEST_CASE(connections_that_say_nothing_do_not_stop_a_server,
   idle.clear();
   eventually([&] { return self.open_files() <= files - 50; });
   polite.await_pong();
-}
-
-/// Asks a node for 50 MB at once and reads nothing of it, until a while later.
-/// Returns how many of the thousand answers come then.
-std::size_t ask_and_do_not_read(caf_rig& rig, std::uint64_t features) {
-  constexpr std::size_t fetches = 1000;
-  constexpr std::size_t in_a_batch = 16; // which have a bound
-  const std::string key(50'000, 'k');
-  node self{"self"};
-  forwarder links;
-  auto way = links.open();
-  std::string why;
-  links.aim(way, parse_uri(self.uri(), why)->port);
-  caller slow{rig.system, uri_of(links.port_of(way))};
-  slow.greet("self", features);
-  self.hold();
-  for (std::size_t id = 1; id <= fetches;) {
-    wire::fetch_batch batch;
-    batch.galaxies = {"things"};
-    for (std::size_t i = 0; i < in_a_batch && id <= fetches; ++i, ++id)
-      batch.fetches.push_back(fetch_of(id, key));
-    slow.say(batch);
-  }
-  slow.await_pong();
-  eventually([&] { return self.held() == 1; });
-  links.hold(way);
-  auto before = self.resident_bytes();
-  self.release();
-  // A get of its own comes after all of them.
-  BOOST_TEST(self.get(key).text.size() > key.size());
-  BOOST_TEST(self.get("another").code == errc::none);
-  std::this_thread::sleep_for(300ms);
-  auto now = self.resident_bytes();
-  auto grown = now - std::min(now, before);
-  BOOST_TEST_MESSAGE("grown by " << grown / 1024 << " KiB");
-  if (counts_memory)
-    BOOST_TEST(grown < std::size_t{16} << 20);
-  links.mend(way);
-  std::size_t answers = 0;
-  eventually([&] {
-    slow.await_pong();
-    auto last = std::exchange(answers, slow.answers().size());
-    return answers != 0 && answers == last;
-  });
-  return answers;
 }
 
 BOOST_FIXTURE_TEST_CASE(one_that_does_not_read_is_sent_a_window_and_no_more,

@@ -18,11 +18,9 @@
 
 #include <boost/test/unit_test.hpp>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 using namespace galaxycache;
