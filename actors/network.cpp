@@ -147,9 +147,11 @@ struct link_state : actor_state {
 
   void pass(direction& way, frame x) {
     if (&way == &to_server)
-      send_to(self, config.server, std::move(x));
-    else
-      send_to(self, config.peer, std::move(x));
+      return send_to(self, config.server, std::move(x));
+    if (x.bodies.size() == 1)
+      if (auto placed = put_in_place(x.header, x.bodies.front().bytes()))
+        x.bodies.front() = std::move(*placed);
+    send_to(self, config.peer, std::move(x));
   }
 
   void end_with(const caf::strong_actor_ptr& whom) {

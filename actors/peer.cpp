@@ -3,7 +3,7 @@
 #include "galaxycache/runtime/planted.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 namespace galaxycache {
 
@@ -193,7 +193,7 @@ bool peer_link_state::answer(std::uint64_t id, load_result outcome) {
   if (i == waiting_.end())
     return false; // given up, or answered twice
   if (incoming_ && incoming_->id == id)
-    incoming_.reset();
+    assembly_->drop(std::exchange(incoming_, {})->id);
   waiting_bytes_ -= i->second.key_bytes;
   i->second.to.deliver(std::move(outcome), outbox_);
   waiting_.erase(i);
@@ -203,6 +203,7 @@ bool peer_link_state::answer(std::uint64_t id, load_result outcome) {
 void peer_link_state::fail_all(const failure& why) {
   unsent_.clear();
   incoming_.reset();
+  assembly_->clear();
   waiting_bytes_ = 0;
   for (auto& [id, w] : waiting_)
     w.to.deliver(why, outbox_);
@@ -272,6 +273,7 @@ void peer_link_state::greet() {
   hello.features = wire::feature_pieces;
   hello.window_bytes = config_.options.window_bytes;
   hello.piece_bytes = config_.options.piece_bytes;
+  hello.assembly = assembly_->number();
   say(hello);
 }
 
@@ -439,11 +441,14 @@ void peer_link_state::piece_came(const wire::piece& x,
         breaker_->succeeded(heard_);
     } else if (!add_piece(x, body)) {
       answer(x.id, failure{errc::peer_failed, "a piece of the value is lost"});
+      assembly_->drop(x.id);
     } else if (incoming_->filled == x.size) {
-      auto whole = std::move(incoming_->bytes).finish();
+      auto whole = assembly_->finish(x.id);
       if (answer(x.id, loaded{std::move(whole), x.expiry}))
         breaker_->succeeded(heard_);
     }
+  } else {
+    assembly_->drop(x.id); // given up
   }
   took(x.sent);
 }
@@ -456,9 +461,9 @@ bool peer_link_state::add_piece(const wire::piece& x, const value& body) {
     if (incoming_) // the server does without the rest
       answer(incoming_->id,
              failure{errc::peer_failed, "the value is not whole"});
-    incoming_.emplace(incoming{x.id, value_buffer{x.size}, 0});
+    incoming_.emplace(incoming{x.id, x.size, 0});
   }
-  if (!incoming_ || incoming_->id != x.id || incoming_->bytes.size() != x.size)
+  if (!incoming_ || incoming_->id != x.id || incoming_->size != x.size)
     return false;
   auto& filled = incoming_->filled;
   if (GALAXYCACHE_PLANTED(lost_piece) && x.offset < x.size)
@@ -467,8 +472,8 @@ bool peer_link_state::add_piece(const wire::piece& x, const value& body) {
     return true;
   if (x.offset != filled || body.empty() || body.size() > x.size - filled)
     return false;
-  std::memcpy(incoming_->bytes.data() + filled, body.bytes().data(),
-              body.size());
+  if (!assembly_->take({x.id, x.size, x.offset}, body))
+    return false;
   filled += body.size();
   return true;
 }

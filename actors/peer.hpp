@@ -5,6 +5,7 @@
 #include "galaxycache/actors/transport.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/messages/wire.hpp"
+#include "galaxycache/runtime/assembly.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
 #include "galaxycache/runtime/circuit_breaker.hpp"
 #include "galaxycache/runtime/random.hpp"
@@ -69,8 +70,8 @@ private:
   /// A value that comes in pieces, in order and one at a time.
   struct incoming {
     std::uint64_t id = 0; // of the fetch
-    value_buffer bytes;
-    std::size_t filled = 0;
+    std::uint64_t size = 0;
+    std::uint64_t filled = 0;
   };
 
   // -- fetches ----------------------------------------------------------------
@@ -151,7 +152,8 @@ private:
   std::uint64_t batches_heard_ = 0;
   mono_time batch_sent_at_{}; // the latest
   bool tells_heard_ = false;  // the server says which it has taken
-  std::optional<incoming> incoming_;
+  const std::shared_ptr<assembly> assembly_ = assembly::make();
+  std::optional<incoming> incoming_; // what of it comes now
   // Bytes of answers on this connection, as the server counts them.
   std::uint64_t taken_ = 0;
   std::uint64_t taken_told_ = 0;

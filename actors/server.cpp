@@ -144,6 +144,7 @@ void server_state::greeted(const wire::hello& x) {
     c.in_pieces = (x.features & wire::feature_pieces) != 0;
     c.window_bytes = own.window_bytes;
     c.piece_bytes = own.piece_bytes;
+    c.assembly = x.assembly;
     if (c.in_pieces && x.window_bytes != 0)
       c.window_bytes = std::min<std::uint64_t>(x.window_bytes,
                                                own.window_bytes);
@@ -364,7 +365,7 @@ void server_state::send_pieces(client& to, mono_time now) {
       ready(to, id, now, failure{errc::deadline_exceeded, {}});
       continue;
     }
-    wire::piece piece{x.id, x.data.size(), x.offset, x.expiry, 0};
+    wire::piece piece{x.id, x.data.size(), x.offset, x.expiry, 0, to.assembly};
     auto whole = size == x.data.size();
     auto body = whole ? x.data : x.data.part(x.offset, size);
     if (GALAXYCACHE_PLANTED(swapped_pieces) && to.large.size() > 1

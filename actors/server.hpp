@@ -61,6 +61,7 @@ private:
     bool in_pieces = false; // knows pieces, and says what it has taken
     std::size_t window_bytes = 0;
     std::size_t piece_bytes = 0;
+    std::uint64_t assembly = 0; // where it puts pieces together
     std::uint64_t heard = 0; // the latest batch, until it has been told
     std::vector<small_answer> small;
     std::size_t left_behind = 0; // of `small`: the first did not fit before

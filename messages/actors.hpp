@@ -1,5 +1,6 @@
 #pragma once
 
+#include "galaxycache/messages/frame.hpp"
 #include "galaxycache/messages/internal.hpp"
 #include "galaxycache/messages/type_ids.hpp"
 #include "galaxycache/messages/types.hpp"

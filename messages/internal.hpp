@@ -1,5 +1,6 @@
 #pragma once
 
+#include "galaxycache/messages/frame.hpp"
 #include "galaxycache/messages/types.hpp"
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "galaxycache/messages/error.hpp"
+#include "galaxycache/messages/frame.hpp"
 #include "galaxycache/messages/internal.hpp"
 #include "galaxycache/messages/types.hpp"
 #include "galaxycache/runtime/caf/types.hpp"

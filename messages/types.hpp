@@ -110,14 +110,6 @@ struct peer_status {
   peer_state state = peer_state::connecting;
 };
 
-/// What travels between a peer actor and a server: an encoded header (see
-/// wire.proto) and the bytes of values beside it, which the header refers to
-/// by index.
-struct frame {
-  std::string header;
-  std::vector<value> bodies;
-};
-
 // -- inspection ---------------------------------------------------------------
 
 GALAXYCACHE_INSPECT_ENUM(fetch_mode, peek)
@@ -164,12 +156,6 @@ template <class Inspector>
 auto inspect(Inspector& f, peer_status& x) {
   return object(f, x, "peer_status", field("info", x.info),
                 field("state", x.state));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, frame& x) {
-  return object(f, x, "frame", field("header", x.header),
-                field("bodies", x.bodies));
 }
 
 template <class Inspector>

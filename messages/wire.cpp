@@ -36,6 +36,7 @@ void write(const greeting& x, pb::Hello& out) {
   out.set_sent(x.sent);
   out.set_ring_kind(x.ring_kind);
   out.set_segments(x.segments);
+  out.set_assembly(x.assembly);
 }
 
 template <class T>
@@ -54,6 +55,7 @@ T read_greeting(const pb::Hello& in) {
   x.sent = in.sent();
   x.ring_kind = in.ring_kind();
   x.segments = in.segments();
+  x.assembly = in.assembly();
   return x;
 }
 
@@ -139,11 +141,16 @@ void write(const piece& x, pb::Piece& out) {
   out.set_offset(x.offset);
   out.set_expiry_ns(x.expiry.time_since_epoch().count());
   out.set_sent(x.sent);
+  out.set_assembly(x.assembly);
 }
 
 std::optional<message> read(const pb::Piece& in) {
-  return piece{in.id(), in.size(), in.offset(),
-               wall_time{nanoseconds{in.expiry_ns()}}, in.sent()};
+  return piece{in.id(),
+               in.size(),
+               in.offset(),
+               wall_time{nanoseconds{in.expiry_ns()}},
+               in.sent(),
+               in.assembly()};
 }
 
 void write(std::uint64_t number, std::uint64_t bytes, pb::Ping& out) {

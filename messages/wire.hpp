@@ -45,6 +45,7 @@ struct greeting {
   std::uint64_t sent = 0;
   std::uint32_t ring_kind = 0;
   std::uint32_t segments = 0;
+  std::uint64_t assembly = 0;
 };
 
 /// Says in a greeting how its sender finds the owners of keys.
@@ -95,6 +96,7 @@ struct piece {
   std::uint64_t offset = 0;
   wall_time expiry = never_expires;
   std::uint64_t sent = 0;
+  std::uint64_t assembly = 0;
 };
 
 struct taken {

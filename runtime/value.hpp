@@ -141,6 +141,12 @@ public:
     return bytes_.size();
   }
 
+  /// Some of the bytes, which nobody may write any more, as a value; it shares
+  /// them. `offset + size` must not exceed the size.
+  value part(std::size_t offset, std::size_t size) const {
+    return bytes_.part(offset, size);
+  }
+
   /// The value. Nobody may write from here on.
   value finish() && noexcept {
     return std::move(bytes_);

@@ -16,21 +16,21 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace galaxycache {
 
 namespace detail {
 
-/// The next bytes of what is read as a value, copied once; nothing if there are
-/// not as many.
-inline std::optional<value> read_value(caf::binary_deserializer& f,
-                                       std::size_t size) {
+/// The next bytes of what is read, where they are; nothing if there are not as
+/// many.
+inline std::optional<std::string_view> read_bytes(caf::binary_deserializer& f,
+                                                  std::size_t size) {
   if (f.remaining() < size)
     return std::nullopt;
   auto* from = reinterpret_cast<const char*>(f.remainder().data());
-  auto result = value::copy({from, size});
   f.skip(size);
-  return result;
+  return std::string_view{from, size};
 }
 
 } // namespace detail
@@ -49,12 +49,12 @@ bool inspect(Inspector& f, value& x) {
     std::size_t size = 0;
     if (!f.begin_sequence(size))
       return false;
-    auto bytes = detail::read_value(f, size);
+    auto bytes = detail::read_bytes(f, size);
     if (!bytes) {
       f.emplace_error(caf::sec::end_of_stream);
       return false;
     }
-    x = std::move(*bytes);
+    x = value::copy(*bytes);
     return f.end_sequence();
   } else if constexpr (Inspector::is_loading) {
     std::string bytes;
@@ -86,10 +86,10 @@ inline caf::error inspect(caf::deserializer& f, value& x) {
   if (auto err = f.begin_sequence(size))
     return err;
   if (auto* binary = dynamic_cast<caf::binary_deserializer*>(&f)) {
-    auto bytes = detail::read_value(*binary, size);
+    auto bytes = detail::read_bytes(*binary, size);
     if (!bytes)
       return caf::sec::end_of_stream;
-    x = std::move(*bytes);
+    x = value::copy(*bytes);
     return f.end_sequence();
   }
   std::string bytes;

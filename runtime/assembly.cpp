@@ -1,0 +1,163 @@
+#include "galaxycache/runtime/assembly.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <iterator>
+#include <limits>
+#include <new>
+#include <random>
+#include <unordered_map>
+
+namespace galaxycache {
+
+namespace {
+
+/// All assemblies of the process, by number.
+struct table {
+  std::mutex mutex;
+  std::unordered_map<std::uint64_t, std::weak_ptr<assembly>> all;
+};
+
+// Never destroyed: actors may outlive what is.
+table& every_assembly() {
+  static auto& result = *new table;
+  return result;
+}
+
+std::atomic<std::uint64_t> placed_bytes{0};
+std::atomic<std::uint64_t> moved_bytes{0};
+
+std::uint64_t secret_number() {
+  std::random_device source;
+  return std::uint64_t{source()} << 32 | source();
+}
+
+} // namespace
+
+std::shared_ptr<assembly> assembly::make() {
+  std::shared_ptr<assembly> result{new assembly};
+  auto& known = every_assembly();
+  const std::lock_guard guard{known.mutex};
+  while (result->number_ == 0)
+    if (auto number = secret_number();
+        number != 0 && known.all.try_emplace(number, result).second)
+      result->number_ = number;
+  return result;
+}
+
+std::shared_ptr<assembly> assembly::find(std::uint64_t number) {
+  if (number == 0)
+    return nullptr;
+  auto& known = every_assembly();
+  const std::lock_guard guard{known.mutex};
+  auto i = known.all.find(number);
+  return i != known.all.end() ? i->second.lock() : nullptr;
+}
+
+assembly::~assembly() {
+  auto& known = every_assembly();
+  const std::lock_guard guard{known.mutex};
+  known.all.erase(number_);
+}
+
+std::optional<value> assembly::place(const piece& which,
+                                     std::string_view bytes) try {
+  value result;
+  char* to = nullptr;
+  {
+    const std::lock_guard guard{mutex_};
+    auto fits = which.size <= readers_bytes_max;
+    auto* x = open(which, fits ? readers_values_max : 0);
+    if (!x || !claim(*x, which.offset, bytes.size()))
+      return std::nullopt;
+    to = x->bytes.data() + which.offset;
+    // Keeps the place for us.
+    result = x->bytes.part(which.offset, bytes.size());
+  }
+  std::memcpy(to, bytes.data(), bytes.size());
+  placed_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+  return result;
+} catch (const std::bad_alloc&) {
+  return std::nullopt;
+}
+
+bool assembly::take(const piece& which, const value& bytes) {
+  auto from = bytes.bytes();
+  const std::lock_guard guard{mutex_};
+  auto* x = open(which, std::numeric_limits<std::size_t>::max());
+  if (!x || which.offset >= which.size)
+    return false;
+  auto* to = x->bytes.data() + which.offset;
+  if (from.data() == to)
+    return true;
+  if (!claim(*x, which.offset, from.size()))
+    return false;
+  std::memcpy(to, from.data(), from.size());
+  moved_bytes.fetch_add(from.size(), std::memory_order_relaxed);
+  return true;
+}
+
+value assembly::finish(std::uint64_t id) {
+  const std::lock_guard guard{mutex_};
+  auto i = std::ranges::find(values_, id, &unfinished::id);
+  if (i == values_.end())
+    return {};
+  auto result = std::move(i->bytes).finish();
+  values_.erase(i);
+  return result;
+}
+
+void assembly::drop(std::uint64_t id) noexcept {
+  const std::lock_guard guard{mutex_};
+  std::erase_if(values_, [id](auto& x) { return x.id == id; });
+}
+
+void assembly::clear() noexcept {
+  const std::lock_guard guard{mutex_};
+  values_.clear();
+}
+
+std::size_t assembly::size() const {
+  const std::lock_guard guard{mutex_};
+  return values_.size();
+}
+
+assembly::copies assembly::counted() noexcept {
+  return {placed_bytes.load(std::memory_order_relaxed),
+          moved_bytes.load(std::memory_order_relaxed)};
+}
+
+/// The value of a piece, which is begun if there are not too many.
+assembly::unfinished* assembly::open(const piece& of, std::size_t values_max) {
+  auto i = std::ranges::find(values_, of.id, &unfinished::id);
+  if (i != values_.end())
+    return i->bytes.size() == of.size ? &*i : nullptr;
+  if (values_.size() >= values_max)
+    return nullptr;
+  return &values_.emplace_back(unfinished{of.id, value_buffer{of.size}, {}});
+}
+
+/// Whether these bytes of a value were free; now they are not.
+bool assembly::claim(unfinished& x, std::uint64_t begin, std::uint64_t bytes) {
+  auto size = x.bytes.size();
+  if (bytes == 0 || begin > size || bytes > size - begin)
+    return false;
+  auto end = begin + bytes;
+  auto after = x.written.lower_bound(begin);
+  if (after != x.written.end() && after->first < end)
+    return false;
+  if (after != x.written.begin()) {
+    auto& before = *std::prev(after);
+    if (before.second > begin)
+      return false;
+    if (before.second == begin) {
+      before.second = end;
+      return true;
+    }
+  }
+  x.written.emplace_hint(after, begin, end);
+  return true;
+}
+
+} // namespace galaxycache

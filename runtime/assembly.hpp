@@ -1,0 +1,107 @@
+#pragma once
+
+#include "galaxycache/runtime/value.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace galaxycache {
+
+/// Where values are put together that come in pieces. Whoever reads a piece
+/// from the network copies it to its place at once, so that it is copied only
+/// once; whoever waits for the value then takes its pieces in their order, and
+/// copies those that did not find their place.
+///
+/// A reader knows the number of an assembly only, by which it finds it in a
+/// table of the process; nobody can guess it. Thread-safe.
+class assembly {
+public:
+  /// Readers make room for no larger value, and for no more values at a time:
+  /// what is announced may never come.
+  static constexpr std::size_t readers_bytes_max = 64 << 20;
+  static constexpr std::size_t readers_values_max = 8;
+
+  /// Some bytes of a value.
+  struct piece {
+    /// Tells the value from the others of its assembly.
+    std::uint64_t id = 0;
+    /// Of the whole value, in bytes.
+    std::uint64_t size = 0;
+    /// Where in it the piece begins.
+    std::uint64_t offset = 0;
+  };
+
+  /// One that can be found as long as it lives.
+  static std::shared_ptr<assembly> make();
+
+  /// The assembly with this number, or null.
+  static std::shared_ptr<assembly> find(std::uint64_t number);
+
+  assembly(const assembly&) = delete;
+  assembly& operator=(const assembly&) = delete;
+
+  ~assembly();
+
+  /// Never 0.
+  std::uint64_t number() const noexcept {
+    return number_;
+  }
+
+  /// For a reader: copies a piece to its place and returns it as it is there.
+  /// The first to come of a value makes room for it. Nothing, if there is no
+  /// room or if something else has that place.
+  std::optional<value> place(const piece& which, std::string_view bytes);
+
+  // -- for whoever waits ------------------------------------------------------
+
+  /// Takes a piece, which it copies if that is not where it belongs. Returns
+  /// false if it does not fit, or if something else has its place. Throws
+  /// `std::bad_alloc`.
+  bool take(const piece& which, const value& bytes);
+
+  /// The value, all of whose pieces must have been taken.
+  value finish(std::uint64_t id);
+
+  /// Forgets a value.
+  void drop(std::uint64_t id) noexcept;
+
+  /// Forgets all.
+  void clear() noexcept;
+
+  /// Values that are not finished.
+  std::size_t size() const;
+
+  /// Bytes that readers have put in their places, and bytes that had to be
+  /// copied there once more, in all assemblies of the process so far.
+  struct copies {
+    std::uint64_t placed = 0;
+    std::uint64_t moved = 0;
+  };
+
+  static copies counted() noexcept;
+
+private:
+  struct unfinished {
+    std::uint64_t id;
+    value_buffer bytes;
+    /// Ranges that somebody has written or is writing: begins and ends.
+    std::map<std::uint64_t, std::uint64_t> written;
+  };
+
+  assembly() = default;
+
+  unfinished* open(const piece& of, std::size_t values_max);
+  static bool claim(unfinished& x, std::uint64_t begin, std::uint64_t bytes);
+
+  std::uint64_t number_ = 0;
+  mutable std::mutex mutex_; // protects what follows
+  std::vector<unfinished> values_;
+};
+
+} // namespace galaxycache
