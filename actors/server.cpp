@@ -138,6 +138,7 @@ void server_state::greeted(const wire::hello& x) {
       c.left_behind = 0;
       c.waiting_bytes = 0;
       c.taken = c.sent;
+      c.small_sent = c.sent;
       c.attempt = x.attempt;
     }
     auto& own = config_.peers;
@@ -318,10 +319,9 @@ void server_state::send_what_fits(client& to) {
              caf::actor_cast<server_actor>(self_));
 }
 
-/// Answers that fit into frames with others, and what has been heard. They have
-/// twice the window, so that pieces never keep them waiting.
+/// Answers that fit into frames with others, and what has been heard.
 void server_state::send_small(client& to, mono_time now) {
-  auto window = to.in_pieces ? 2 * to.window_bytes : to.window_bytes;
+  auto window = to.small_window();
   std::size_t at = 0;
   while ((at < to.small.size() || to.heard != 0) && to.under_way() < window) {
     wire::fetched_batch batch;
@@ -345,7 +345,10 @@ void server_state::send_small(client& to, mono_time now) {
       batch.fetched.push_back(std::move(x.item));
     }
     batch.heard = std::exchange(to.heard, 0);
+    auto answers = !batch.fetched.empty();
     send_counted(to, std::move(batch), std::move(bodies));
+    if (answers)
+      to.small_sent = to.sent;
   }
   to.small.erase(to.small.begin(),
                  to.small.begin() + static_cast<std::ptrdiff_t>(at));
@@ -355,7 +358,7 @@ void server_state::send_small(client& to, mono_time now) {
 /// One value after the other, so that the other side has the pieces of one at a
 /// time.
 void server_state::send_pieces(client& to, mono_time now) {
-  while (!to.large.empty() && to.under_way() < to.window_bytes) {
+  while (!to.large.empty() && to.under_way() < to.piece_window()) {
     auto& x = to.large.front();
     auto size = std::min(to.piece_bytes, x.data.size() - x.offset);
     if (x.deadline <= now) {
@@ -376,7 +379,10 @@ void server_state::send_pieces(client& to, mono_time now) {
       to.waiting_bytes -= x.data.size();
       to.large.pop_front();
     }
+    auto wide = to.under_way() >= to.window_bytes;
     send_counted(to, piece, {std::move(body)});
+    if (wide)
+      to.wide_sent = to.sent;
   }
 }
 

@@ -19,9 +19,9 @@ struct frame {
   std::vector<value> bodies;
 };
 
-/// Copies the only body of a frame to its place in an `assembly`, and returns it
-/// as it is there; nothing if it is no piece that belongs to one. For whoever
-/// brings a frame from one node to another.
+/// Copies the only body of a frame to its place in an `assembly`, and returns
+/// it as it is there; nothing if it is no piece that belongs to one. For
+/// whoever brings a frame from one node to another.
 std::optional<value> put_in_place(std::string_view header,
                                   std::string_view body);
 

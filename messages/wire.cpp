@@ -145,12 +145,9 @@ void write(const piece& x, pb::Piece& out) {
 }
 
 std::optional<message> read(const pb::Piece& in) {
-  return piece{in.id(),
-               in.size(),
-               in.offset(),
-               wall_time{nanoseconds{in.expiry_ns()}},
-               in.sent(),
-               in.assembly()};
+  return piece{in.id(),     in.size(),
+               in.offset(), wall_time{nanoseconds{in.expiry_ns()}},
+               in.sent(),   in.assembly()};
 }
 
 void write(std::uint64_t number, std::uint64_t bytes, pb::Ping& out) {

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstring>
 #include <iterator>
-#include <limits>
 #include <new>
 #include <random>
 #include <unordered_map>
@@ -67,9 +66,12 @@ std::optional<value> assembly::place(const piece& which,
   char* to = nullptr;
   {
     const std::lock_guard guard{mutex_};
-    auto fits = which.size <= readers_bytes_max;
-    auto* x = open(which, fits ? readers_values_max : 0);
-    if (!x || !claim(*x, which.offset, bytes.size()))
+    auto* x = find_value(which.id);
+    if (!x && values_.size() < readers_values_max
+        && which.size <= readers_bytes_max
+        && bytes_of_values() <= readers_bytes_max - which.size)
+      x = begin_value(which);
+    if (!x || !claim(*x, which, bytes.size()))
       return std::nullopt;
     to = x->bytes.data() + which.offset;
     // Keeps the place for us.
@@ -85,13 +87,15 @@ std::optional<value> assembly::place(const piece& which,
 bool assembly::take(const piece& which, const value& bytes) {
   auto from = bytes.bytes();
   const std::lock_guard guard{mutex_};
-  auto* x = open(which, std::numeric_limits<std::size_t>::max());
-  if (!x || which.offset >= which.size)
+  auto* x = find_value(which.id);
+  if (!x)
+    x = begin_value(which);
+  if (which.size != x->bytes.size() || which.offset >= which.size)
     return false;
   auto* to = x->bytes.data() + which.offset;
   if (from.data() == to)
     return true;
-  if (!claim(*x, which.offset, from.size()))
+  if (!claim(*x, which, from.size()))
     return false;
   std::memcpy(to, from.data(), from.size());
   moved_bytes.fetch_add(from.size(), std::memory_order_relaxed);
@@ -128,20 +132,28 @@ assembly::copies assembly::counted() noexcept {
           moved_bytes.load(std::memory_order_relaxed)};
 }
 
-/// The value of a piece, which is begun if there are not too many.
-assembly::unfinished* assembly::open(const piece& of, std::size_t values_max) {
-  auto i = std::ranges::find(values_, of.id, &unfinished::id);
-  if (i != values_.end())
-    return i->bytes.size() == of.size ? &*i : nullptr;
-  if (values_.size() >= values_max)
-    return nullptr;
-  return &values_.emplace_back(unfinished{of.id, value_buffer{of.size}, {}});
+std::size_t assembly::bytes_of_values() const noexcept {
+  std::size_t result = 0;
+  for (auto& x : values_)
+    result += x.bytes.size();
+  return result;
 }
 
-/// Whether these bytes of a value were free; now they are not.
-bool assembly::claim(unfinished& x, std::uint64_t begin, std::uint64_t bytes) {
-  auto size = x.bytes.size();
-  if (bytes == 0 || begin > size || bytes > size - begin)
+assembly::unfinished* assembly::find_value(std::uint64_t id) noexcept {
+  auto i = std::ranges::find(values_, id, &unfinished::id);
+  return i != values_.end() ? &*i : nullptr;
+}
+
+assembly::unfinished* assembly::begin_value(const piece& first) {
+  return &values_.emplace_back(
+    unfinished{first.id, value_buffer{first.size}, {}});
+}
+
+/// Whether the bytes of a piece were free; now they are not.
+bool assembly::claim(unfinished& x, const piece& which, std::uint64_t bytes) {
+  auto begin = which.offset;
+  if (which.size != x.bytes.size() || bytes == 0 || begin > which.size
+      || bytes > which.size - begin)
     return false;
   auto end = begin + bytes;
   auto after = x.written.lower_bound(begin);

@@ -22,10 +22,10 @@ namespace galaxycache {
 /// table of the process; nobody can guess it. Thread-safe.
 class assembly {
 public:
-  /// Readers make room for no larger value, and for no more values at a time:
-  /// what is announced may never come.
-  static constexpr std::size_t readers_bytes_max = 64 << 20;
-  static constexpr std::size_t readers_values_max = 8;
+  /// Readers make no more room, and for no more values at a time: what is
+  /// announced may never come.
+  static constexpr std::size_t readers_bytes_max = 128 << 20;
+  static constexpr std::size_t readers_values_max = 64;
 
   /// Some bytes of a value.
   struct piece {
@@ -96,8 +96,10 @@ private:
 
   assembly() = default;
 
-  unfinished* open(const piece& of, std::size_t values_max);
-  static bool claim(unfinished& x, std::uint64_t begin, std::uint64_t bytes);
+  std::size_t bytes_of_values() const noexcept;
+  unfinished* find_value(std::uint64_t id) noexcept;
+  unfinished* begin_value(const piece& first);
+  static bool claim(unfinished& x, const piece& which, std::uint64_t bytes);
 
   std::uint64_t number_ = 0;
   mutable std::mutex mutex_; // protects what follows

@@ -121,6 +121,41 @@ BOOST_AUTO_TEST_CASE(a_peer_that_takes_nothing_is_sent_a_window_and_no_more) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(values_that_hold_up_nothing_small_have_more_under_way) {
+  server_rig all{small_pieces()}; // ten in a window
+  all.greet(server_rig::hello_in_pieces());
+  const auto taken = [&] {
+    return all.asker->all<wire::piece>().back().first.sent;
+  };
+  const auto under_way_then = [&] {
+    const auto before = taken();
+    all.take(before);
+    all.await_rest();
+    return taken() - before;
+  };
+  all.rig.get("30000"); // to be known at once
+  all.rig.get("20");
+  all.ask(1, {"30000"});
+  all.await_rest();
+  // What comes with a piece counts, too.
+  BOOST_TEST(taken() <= 1200u);
+  while (taken() < 2800)
+    BOOST_TEST(under_way_then() <= 1200u);
+  under_way_then();
+  for (int i = 0; i < 3; ++i) {
+    const auto under_way = under_way_then();
+    BOOST_TEST(under_way >= 4000u);
+    BOOST_TEST(under_way <= 4200u);
+  }
+  // It is over as soon as there is something small, which does not wait.
+  all.ask(2, {"20"});
+  eventually([&] { return all.answers().count(2) == 1; });
+  BOOST_TEST(under_way_then() <= 1200u);
+  BOOST_TEST(under_way_then() <= 1200u);
+  while (under_way_then() <= 1200)
+    BOOST_TEST_REQUIRE(taken() < 30'000u); // and begins again
+}
+
 BOOST_AUTO_TEST_CASE(small_answers_that_nobody_takes_wait_and_are_bounded) {
   auto options = small_pieces();
   options.fetches_max = 50;

@@ -110,10 +110,9 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
   constexpr auto most = std::numeric_limits<std::uint64_t>::max();
   auto x = pieces::make();
   BOOST_REQUIRE(x->place({1, 10, 0}, "01"));
-  for (const auto& which :
-       {piece{1, 10, 9}, piece{1, 10, 10}, piece{1, 10, 11}, piece{1, 10, most},
-        piece{1, 10, most - 1}, piece{1, 11, 2}, piece{1, 0, 0},
-        piece{2, 1, 0}}) {
+  for (const auto& which : {piece{1, 10, 9}, piece{1, 10, 10}, piece{1, 10, 11},
+                            piece{1, 10, most}, piece{1, 10, most - 1},
+                            piece{1, 11, 2}, piece{1, 0, 0}, piece{2, 1, 0}}) {
     BOOST_TEST(!x->place(which, "ab").has_value());
     BOOST_TEST(!x->take(which, value::copy("ab")));
   }
@@ -132,6 +131,13 @@ BOOST_AUTO_TEST_CASE(what_is_announced_and_never_comes_is_bounded) {
   BOOST_TEST(x->place({101, 10, 0}, "0").has_value());
   x->clear();
   BOOST_TEST(x->size() == 0u);
+  constexpr auto half = pieces::readers_bytes_max / 2;
+  BOOST_TEST(x->place({1, half, 0}, "a").has_value());
+  BOOST_TEST(x->place({2, half, 0}, "a").has_value());
+  BOOST_TEST(!x->place({3, 1, 0}, "a").has_value());
+  // Whoever waits knows that it will come.
+  BOOST_TEST(x->take({3, 1, 0}, value::copy("a")));
+  BOOST_TEST(x->finish(3).bytes() == "a");
 }
 
 BOOST_AUTO_TEST_CASE(a_piece_outlives_what_it_belongs_to) {
