@@ -111,13 +111,14 @@ void cache_state::get(std::string key, const ticket& terms, reply to,
     return answer_now(to, failure{errc::deadline_exceeded, {}});
   auto i = flights_.find(std::string_view{key});
   if (i != flights_.end())
-    return join(i->second, terms, std::move(to));
+    return join(i->second, terms, std::move(to), now);
   if (galaxy().home->phase.load() != life::serving)
     return answer_now(to, failure{errc::draining, {}});
-  join(begin_flight(std::move(key), terms, now), terms, std::move(to));
+  join(begin_flight(std::move(key), terms, now), terms, std::move(to), now);
 }
 
-void cache_state::join(flight& f, const ticket& terms, reply to) {
+void cache_state::join(flight& f, const ticket& terms, reply to,
+                       mono_time now) {
   auto takes_peers = terms.mode == fetch_mode::regular;
   auto& w = f.waiters.emplace_back(std::move(to), takes_peers);
   w.in = &f;
@@ -137,10 +138,10 @@ void cache_state::join(flight& f, const ticket& terms, reply to) {
     if (!f.local.active()) {
       // Who asks may not know that the key is ours.
       f.gutter = terms.gutter && is_of_another(f);
-      start_leg(f, leg_kind::local);
+      start_leg(f, leg_kind::local, now);
     }
   } else if (!f.peer.active() && !f.local.active()) {
-    start_leg(f, leg_kind::peer);
+    start_leg(f, leg_kind::peer, now);
   }
   rearm();
 }
@@ -196,13 +197,13 @@ cache_state::begin_flight(std::string key, const ticket& terms, mono_time now) {
 }
 
 /// May land at once, and so end the flight.
-void cache_state::start_leg(flight& f, leg_kind kind) {
+void cache_state::start_leg(flight& f, leg_kind kind, mono_time now) {
   if (!galaxy().loads.try_enter()) {
     auto limit = std::to_string(galaxy().loads.limit());
     fail_all(f, {errc::overloaded, limit + " keys are being loaded"});
     return;
   }
-  leg_of(f, kind).began = time().now();
+  leg_of(f, kind).began = now;
   if (kind == leg_kind::peer)
     ask_owner(f);
   else
@@ -316,10 +317,11 @@ void cache_state::owner_answered(fetch_outcome& x) {
   said.level = hit_level::peer;
   said.owner = f.view->ids[by_hedge ? f.hedged_to : *f.remote_owner];
   said.gutter = by_hedge && !GALAXYCACHE_PLANTED(promoted_hedge);
-  if (said.outcome.found()) {
+  auto& ttl = galaxy().options.get_ttl;
+  if (said.outcome.found() && (by_hedge || ttl.sets_limit())) {
     auto& expiry = said.outcome.content().expiry;
     auto now = time().wall_now();
-    expiry = galaxy().options.get_ttl.apply(expiry, now, random_);
+    expiry = ttl.apply(expiry, now, random_);
     if (by_hedge)
       expiry = ttl_cap{gutter_ttl_max, {}}.apply(expiry, now, random_);
   }
@@ -406,7 +408,7 @@ void cache_state::land(flight& f, leg_kind kind, load& result) {
     // A backend that gave up because nobody waited is asked again if somebody
     // does by now.
     if (stopped && !f.waiters.empty())
-      return start_leg(f, kind);
+      return start_leg(f, kind, time().now());
     return land_failure(f, kind, result.outcome.error(), result.stands_in);
   }
   if (GALAXYCACHE_PLANTED(cached_absence) && kind == leg_kind::local)
@@ -429,7 +431,8 @@ void cache_state::land_value(flight& f, leg_kind kind, load& result) {
   x.expiry = content.expiry;
   x.level = result.level;
   x.owner = std::move(result.owner);
-  auto fresh = !expired(x.expiry, time().wall_now());
+  auto fresh = x.expiry == never_expires
+               || !expired(x.expiry, time().wall_now());
   auto& count = cell_->count;
   auto served = counter::backend_loads;
   if (kind == leg_kind::peer) {
@@ -471,17 +474,18 @@ void cache_state::land_failure(flight& f, leg_kind kind, const failure& why,
   if (GALAXYCACHE_PLANTED(no_fallback))
     return fail_all(f, why);
   if (why.code == errc::deadline_exceeded && deserves_patience(f))
-    return start_leg(f, leg_kind::peer);
+    return start_leg(f, leg_kind::peer, time().now());
   if (f.local.active() || f.waiters.empty())
     return close_if_done(f);
   f.gutter = !never_loads(why.code) && is_of_another(f);
-  if (f.gutter && !stands_in && !galaxy().fallbacks.try_take(time().now())) {
+  auto now = time().now();
+  if (f.gutter && !stands_in && !galaxy().fallbacks.try_take(now)) {
     count.add(counter::fallbacks_refused);
     return fail_all(f, {errc::overloaded,
                         "too many loads for peers that cannot be asked: "
                           + why.reason});
   }
-  start_leg(f, leg_kind::local);
+  start_leg(f, leg_kind::local, now);
 }
 
 /// The owner was given up because the get that began the flight had little

@@ -153,7 +153,7 @@ private:
   // -- gets -------------------------------------------------------------------
 
   void get(std::string key, const ticket& terms, reply to, mono_time now);
-  void join(flight& f, const ticket& terms, reply to);
+  void join(flight& f, const ticket& terms, reply to, mono_time now);
   void answer_now(reply& to, const answer& x);
   void answer_now(reply& to, const failure& why);
   void leave(waiter& w);
@@ -161,7 +161,7 @@ private:
   // -- flights ----------------------------------------------------------------
 
   flight& begin_flight(std::string key, const ticket& terms, mono_time now);
-  void start_leg(flight& f, leg_kind kind);
+  void start_leg(flight& f, leg_kind kind, mono_time now);
   void ask_owner(flight& f);
   void fetch_from(flight& f, std::uint32_t member, std::uint64_t id,
                   bool gutter);

@@ -455,15 +455,21 @@ void peer_link_state::piece_came(const wire::piece& x,
 
 /// Returns whether it is the next of its value, or one that has come before.
 bool peer_link_state::add_piece(const wire::piece& x, const value& body) {
-  if (x.offset == 0 && (!incoming_ || incoming_->id != x.id)) {
+  auto same = [&] {
+    return incoming_ && incoming_->id == x.id && incoming_->number == x.number;
+  };
+  if (x.offset == 0 && !same()) {
     if (x.size > value_bytes_most)
       return false;
-    if (incoming_) // the server does without the rest
+    // The server does without the rest of what came before.
+    if (incoming_ && incoming_->id == x.id)
+      assembly_->drop(x.id);
+    else if (incoming_)
       answer(incoming_->id,
              failure{errc::peer_failed, "the value is not whole"});
-    incoming_.emplace(incoming{x.id, x.size, 0});
+    incoming_.emplace(incoming{x.id, x.number, x.size, 0});
   }
-  if (!incoming_ || incoming_->id != x.id || incoming_->size != x.size)
+  if (!same() || incoming_->size != x.size)
     return false;
   auto& filled = incoming_->filled;
   if (GALAXYCACHE_PLANTED(lost_piece) && x.offset < x.size)

@@ -70,6 +70,7 @@ private:
   /// A value that comes in pieces, in order and one at a time.
   struct incoming {
     std::uint64_t id = 0; // of the fetch
+    std::uint64_t number = 0;
     std::uint64_t size = 0;
     std::uint64_t filled = 0;
   };

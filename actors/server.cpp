@@ -368,7 +368,10 @@ void server_state::send_pieces(client& to, mono_time now) {
       ready(to, id, now, failure{errc::deadline_exceeded, {}});
       continue;
     }
-    wire::piece piece{x.id, x.data.size(), x.offset, x.expiry, 0, to.assembly};
+    if (x.offset == 0)
+      x.number = ++to.large_begun;
+    wire::piece piece{x.id, x.data.size(), x.offset, x.expiry,
+                      0,    to.assembly,   x.number};
     auto whole = size == x.data.size();
     auto body = whole ? x.data : x.data.part(x.offset, size);
     if (GALAXYCACHE_PLANTED(swapped_pieces) && to.large.size() > 1

@@ -49,7 +49,8 @@ private:
     value data;
     wall_time expiry = never_expires;
     mono_time deadline{};
-    std::size_t offset = 0; // what has left
+    std::size_t offset = 0;   // what has left
+    std::uint64_t number = 0; // once something has left
   };
 
   /// A remote peer actor.
@@ -70,6 +71,7 @@ private:
     // Bytes of answers, ever.
     std::uint64_t sent = 0;
     std::uint64_t taken = 0;
+    std::uint64_t large_begun = 0; // values, ever
     // `sent` when something small left last, and when a piece did that had to
     // be alone.
     std::uint64_t small_sent = 0;

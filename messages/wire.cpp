@@ -2,7 +2,10 @@
 
 #include "galaxycache/messages/wire.pb.h"
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 
 namespace galaxycache::wire {
@@ -21,6 +24,29 @@ struct overloaded : Fs... {
 // Compilers before C++20's rules for aggregates need it said.
 template <class... Fs>
 overloaded(Fs...) -> overloaded<Fs...>;
+
+/// A header whose parts need no allocations of their own: those of a batch of
+/// a hundred fetches fit on the stack.
+class header_arena {
+public:
+  pb::Header& header() noexcept {
+    return *header_;
+  }
+
+private:
+  static google::protobuf::ArenaOptions options_of(char* first,
+                                                   std::size_t size) {
+    google::protobuf::ArenaOptions result;
+    result.initial_block = first;
+    result.initial_block_size = size;
+    return result;
+  }
+
+  alignas(std::max_align_t) char first_[12 * 1024];
+  google::protobuf::Arena arena_{options_of(first_, sizeof(first_))};
+  pb::Header* header_
+    = google::protobuf::Arena::CreateMessage<pb::Header>(&arena_);
+};
 
 void write(const greeting& x, pb::Hello& out) {
   out.set_version(x.version);
@@ -64,6 +90,7 @@ void write(const fetch_batch& x, pb::FetchBatch& out) {
   out.set_number(x.number);
   for (auto& name : x.galaxies)
     out.add_galaxies(name);
+  out.mutable_fetches()->Reserve(static_cast<int>(x.fetches.size()));
   for (auto& item : x.fetches) {
     auto& to = *out.add_fetches();
     to.set_id(item.id);
@@ -87,6 +114,7 @@ std::optional<message> read(pb::FetchBatch& in) {
     x.galaxies.push_back(std::move(name));
   // A budget is at most a year: no arithmetic with it overflows.
   constexpr std::uint64_t longest = 365ULL * 24 * 3600 * 1'000'000;
+  x.fetches.reserve(static_cast<std::size_t>(in.fetches_size()));
   for (auto& from : *in.mutable_fetches()) {
     if (from.galaxy() >= x.galaxies.size())
       return std::nullopt;
@@ -107,11 +135,13 @@ std::optional<message> read(pb::FetchBatch& in) {
 void write(const fetched_batch& x, pb::FetchedBatch& out) {
   out.set_heard(x.heard);
   out.set_sent(x.sent);
+  out.mutable_fetched()->Reserve(static_cast<int>(x.fetched.size()));
   for (auto& item : x.fetched) {
     auto& to = *out.add_fetched();
     to.set_id(item.id);
     to.set_code(static_cast<std::uint32_t>(item.code));
-    to.set_reason(item.reason);
+    if (!item.reason.empty()) // it would allocate one
+      to.set_reason(item.reason);
     to.set_body(item.body);
     to.set_expiry_ns(item.expiry.time_since_epoch().count());
   }
@@ -123,6 +153,7 @@ std::optional<message> read(pb::FetchedBatch& in) {
   fetched_batch x;
   x.heard = in.heard();
   x.sent = in.sent();
+  x.fetched.reserve(static_cast<std::size_t>(in.fetched_size()));
   for (auto& from : *in.mutable_fetched()) {
     auto& item = x.fetched.emplace_back();
     item.id = from.id();
@@ -142,12 +173,14 @@ void write(const piece& x, pb::Piece& out) {
   out.set_expiry_ns(x.expiry.time_since_epoch().count());
   out.set_sent(x.sent);
   out.set_assembly(x.assembly);
+  out.set_number(x.number);
 }
 
 std::optional<message> read(const pb::Piece& in) {
   return piece{in.id(),     in.size(),
                in.offset(), wall_time{nanoseconds{in.expiry_ns()}},
-               in.sent(),   in.assembly()};
+               in.sent(),   in.assembly(),
+               in.number()};
 }
 
 void write(std::uint64_t number, std::uint64_t bytes, pb::Ping& out) {
@@ -186,7 +219,8 @@ std::optional<std::string> other_ring(const placement_options& own,
 }
 
 std::string encode(const message& x) {
-  pb::Header header;
+  header_arena arena;
+  auto& header = arena.header();
   std::visit(
     overloaded{
       [](const unknown&) {},
@@ -205,7 +239,8 @@ std::string encode(const message& x) {
 }
 
 std::optional<message> decode(std::string_view bytes) {
-  pb::Header header;
+  header_arena arena;
+  auto& header = arena.header();
   if (bytes.size() > std::numeric_limits<int>::max()
       || !header.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return std::nullopt;

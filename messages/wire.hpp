@@ -97,6 +97,7 @@ struct piece {
   wall_time expiry = never_expires;
   std::uint64_t sent = 0;
   std::uint64_t assembly = 0;
+  std::uint64_t number = 0;
 };
 
 struct taken {

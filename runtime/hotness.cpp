@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
+#include <utility>
 
 namespace galaxycache {
 
@@ -163,13 +165,21 @@ key_stats* candidates::find(std::string_view key) noexcept {
 }
 
 key_stats& candidates::add(std::string_view key, const key_stats& stats) {
-  if (index_.size() >= capacity_) {
-    index_.erase(order_.back().key);
-    order_.pop_back();
+  if (index_.size() < capacity_) {
+    order_.push_front({std::string{key}, stats});
+    index_.emplace(order_.front().key, order_.begin());
+    return order_.front().stats;
   }
-  order_.push_front({std::string{key}, stats});
-  index_.emplace(order_.front().key, order_.begin());
-  return order_.front().stats;
+  // Takes the place of the one not used for longest, with all its memory.
+  auto i = std::prev(order_.end());
+  auto known = index_.extract(i->key);
+  i->key = key;
+  i->stats = stats;
+  order_.splice(order_.begin(), order_, i);
+  known.key() = i->key;
+  known.mapped() = i;
+  index_.insert(std::move(known));
+  return i->stats;
 }
 
 } // namespace galaxycache

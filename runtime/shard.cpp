@@ -99,19 +99,20 @@ bool shard::offer_hot(std::string_view key, const value& data, wall_time expiry,
                       std::uint64_t gets, const clock& time) {
   auto now = time.now();
   promotion_stats stats;
-  auto known = change([&] {
+  // Which stays where it is: nobody else writes.
+  auto* candidate = change([&] {
     // What is about to be replaced knows its key best.
     auto* old = index_.find(hash_of(key), key);
     if (old && old->is_hot())
       candidates_.put(key, old->rate(now));
-    auto* candidate = candidates_.find_or_add(key, now);
-    if (candidate != nullptr) {
-      stats.hits = candidate->hits();
-      stats.key_qps = candidate->qps(now);
+    auto* found = candidates_.find_or_add(key, now);
+    if (found != nullptr) {
+      stats.hits = found->hits();
+      stats.key_qps = found->qps(now);
     }
     sample_hot(now);
     stats.hot = sampled_;
-    return candidate != nullptr;
+    return found;
   });
   // User code runs outside the lock, so that it may look at the cache.
   auto wanted = false;
@@ -122,11 +123,10 @@ bool shard::offer_hot(std::string_view key, const value& data, wall_time expiry,
   }
   return change([&] {
     key_stats rate{now};
-    if (known)
-      if (auto* candidate = candidates_.find(key)) {
-        candidate->touch(now, settings_.reset_idle_stats, gets);
-        rate = *candidate;
-      }
+    if (candidate != nullptr) {
+      candidate->touch(now, settings_.reset_idle_stats, gets);
+      rate = *candidate;
+    }
     return wanted && put(key, data, {expiry, &rate}, time);
   });
 }

@@ -294,6 +294,30 @@ BOOST_AUTO_TEST_CASE(pieces_that_do_not_make_a_value_are_a_failure) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(two_values_for_one_fetch_are_not_mixed) {
+  const auto numbered = [](std::uint64_t number, frame x) {
+    auto piece = std::get<wire::piece>(*wire::decode(x.header));
+    piece.number = number;
+    return peer_rig::frame_of(piece, x.bodies);
+  };
+  // The last piece of the first is lost.
+  peer_rig all{answering([=](auto id) -> std::vector<frame> {
+    return {numbered(1, piece_of(id, ten, 0, 4)),
+            numbered(1, piece_of(id, ten, 4, 4)),
+            numbered(2, piece_of(id, "abcdefghij", 0, 4)),
+            numbered(2, piece_of(id, "abcdefghij", 4, 4)),
+            numbered(2, piece_of(id, "abcdefghij", 8, 2))};
+  })};
+  BOOST_TEST(all.get("key").content().data.bytes() == "abcdefghij");
+  // And so is the first one of the second.
+  peer_rig others{answering([=](auto id) -> std::vector<frame> {
+    return {numbered(1, piece_of(id, ten, 0, 4)),
+            numbered(1, piece_of(id, ten, 4, 4)),
+            numbered(2, piece_of(id, "abcdefghij", 8, 2))};
+  })};
+  BOOST_TEST(code_of_outcome(others.get("key")) == errc::peer_failed);
+}
+
 BOOST_AUTO_TEST_CASE(a_piece_that_comes_twice_does_no_harm) {
   peer_rig all{answering([](auto id) -> std::vector<frame> {
     return {piece_of(id, ten, 0, 4), piece_of(id, ten, 0, 4),

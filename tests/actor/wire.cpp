@@ -167,6 +167,7 @@ BOOST_AUTO_TEST_CASE(greetings_come_back_as_they_were) {
   x.sent = most<std::uint64_t> - 5;
   x.ring_kind = most<std::uint32_t> - 1;
   x.segments = most<std::uint32_t> - 2;
+  x.assembly = most<std::uint64_t> - 6;
   wire::welcome answer;
   static_cast<wire::greeting&>(answer) = x;
   for (const wire::greeting& back :
@@ -185,6 +186,7 @@ BOOST_AUTO_TEST_CASE(greetings_come_back_as_they_were) {
     BOOST_TEST(back.sent == x.sent);
     BOOST_TEST(back.ring_kind == x.ring_kind);
     BOOST_TEST(back.segments == x.segments);
+    BOOST_TEST(back.assembly == x.assembly);
   }
 }
 
@@ -261,12 +263,15 @@ BOOST_AUTO_TEST_CASE(small_messages_come_back_as_they_were) {
     BOOST_TEST(pass(wire::pong{n}).number == n);
     BOOST_TEST(pass(wire::pong{1, n}).sent == n);
     BOOST_TEST(pass(wire::taken{n}).bytes == n);
-    auto back = pass(wire::piece{n, n / 2, n / 3, wall_time{5s}, n / 4});
+    auto back
+      = pass(wire::piece{n, n / 2, n / 3, wall_time{5s}, n / 4, n / 5, n / 6});
     BOOST_TEST(back.id == n);
     BOOST_TEST(back.size == n / 2);
     BOOST_TEST(back.offset == n / 3);
     BOOST_TEST((back.expiry == wall_time{5s}));
     BOOST_TEST(back.sent == n / 4);
+    BOOST_TEST(back.assembly == n / 5);
+    BOOST_TEST(back.number == n / 6);
   }
   pass(wire::goodbye{});
   pass(wire::unknown{});
