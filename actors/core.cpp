@@ -251,9 +251,8 @@ galaxy_core::answer_at_once(std::uint64_t hash, std::string_view key,
 }
 
 std::optional<std::variant<answer, failure>>
-galaxy_core::answer_though_absent(const read_guard& guard, std::string_view key,
-                                  fetch_mode mode) const {
-  memory.count(guard, outcome_if_absent(key, mode));
+galaxy_core::answer_though_absent(std::string_view key, fetch_mode mode) const {
+  memory.count(outcome_if_absent(key, mode));
   return answer_without_memory(key, mode);
 }
 

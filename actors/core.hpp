@@ -202,8 +202,7 @@ public:
 
   /// The same of a key that memory does not have.
   std::optional<std::variant<answer, failure>>
-  answer_though_absent(const read_guard& guard, std::string_view key,
-                       fetch_mode mode) const;
+  answer_though_absent(std::string_view key, fetch_mode mode) const;
 
   /// The way to the cache actor of a shard and how many gets have been let in
   /// to it; if not all, why not.

@@ -51,15 +51,16 @@ galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
   many result;
   auto& [known, missing] = result.results;
   known.resize(keys.size());
-  read_guard guard;
+  std::optional<read_guard> guard; // none is held for long
   std::optional<std::size_t> last_found;
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (i % ahead == 0) {
+      guard.emplace();
       auto end = std::min(order.size(), i + ahead);
       for (auto k = i; k < end; ++k)
-        memory_->prefetch(guard, order[k].hash);
+        memory_->prefetch(*guard, order[k].hash);
       for (auto k = i; k < end; ++k)
-        memory_->prefetch_entry(guard, order[k].hash);
+        memory_->prefetch_entry(*guard, order[k].hash);
     }
     auto [hash, number] = order[i];
     auto& key = keys[number];
@@ -72,7 +73,7 @@ galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
       missing.back().push_back(number);
       continue;
     }
-    if (memory_->read(guard, hash, key, read_outcome::not_counted,
+    if (memory_->read(*guard, hash, key, read_outcome::not_counted,
                       [&](const entry& x) { here.content = answer_from(x); })) {
       last_found = number;
       continue;

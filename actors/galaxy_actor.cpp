@@ -153,13 +153,10 @@ result<std::vector<get_result>>
 galaxy_state::get_absent(sought::key_list& keys, const get_options& options) {
   auto& galaxy = *config_.galaxy;
   auto& g = begin_gathering(keys.names.size(), options);
-  {
-    const read_guard guard;
-    for (std::size_t place = 0; place < keys.names.size(); ++place) {
-      auto& key = keys.names[place];
-      add(g, place, keys.hashes[place], key,
-          galaxy.answer_though_absent(guard, key, options.mode));
-    }
+  for (std::size_t place = 0; place < keys.names.size(); ++place) {
+    auto& key = keys.names[place];
+    add(g, place, keys.hashes[place], key,
+        galaxy.answer_though_absent(key, options.mode));
   }
   return ask(g);
 }

@@ -184,7 +184,9 @@ void peer_link_state::give_up(waiting& w, mono_time now) {
     config_.home->lines->warning("peer " + config_.info.id + " at "
                                  + config_.info.uri
                                  + " fails too often and is left alone");
-  answer(w.id, failure{errc::deadline_exceeded, "the peer took too long"});
+  auto id = w.id;
+  answer(id, failure{errc::deadline_exceeded, "the peer took too long"});
+  assembly_->drop(id); // what has been read and not been heard
 }
 
 /// Returns whether somebody waited for it.
@@ -217,6 +219,7 @@ void peer_link_state::connect() {
   auto where = parse_uri(config_.info.uri, why);
   ++attempt_;
   attempting_ = true;
+  assembly_ = assembly::make(); // whoever knows the last may not be our peer
   give_up_at_ = time().now() + config_.options.heartbeat_timeout;
   wheel_->arm(connection_alarm_, give_up_at_);
   if (where)
@@ -443,7 +446,7 @@ void peer_link_state::piece_came(const wire::piece& x,
       answer(x.id, failure{errc::peer_failed, "a piece of the value is lost"});
       assembly_->drop(x.id);
     } else if (incoming_->filled == x.size) {
-      auto whole = assembly_->finish(x.id);
+      auto whole = assembly_->finish({x.id, x.number, x.size, 0});
       if (answer(x.id, loaded{std::move(whole), x.expiry}))
         breaker_->succeeded(heard_);
     }
@@ -478,7 +481,7 @@ bool peer_link_state::add_piece(const wire::piece& x, const value& body) {
     return true;
   if (x.offset != filled || body.empty() || body.size() > x.size - filled)
     return false;
-  if (!assembly_->take({x.id, x.size, x.offset}, body))
+  if (!assembly_->take({x.id, x.number, x.size, x.offset}, body))
     return false;
   filled += body.size();
   return true;

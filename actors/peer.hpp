@@ -153,7 +153,7 @@ private:
   std::uint64_t batches_heard_ = 0;
   mono_time batch_sent_at_{}; // the latest
   bool tells_heard_ = false;  // the server says which it has taken
-  const std::shared_ptr<assembly> assembly_ = assembly::make();
+  std::shared_ptr<assembly> assembly_ = assembly::make(); // of this attempt
   std::optional<incoming> incoming_; // what of it comes now
   // Bytes of answers on this connection, as the server counts them.
   std::uint64_t taken_ = 0;

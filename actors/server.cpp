@@ -12,6 +12,9 @@ namespace {
 // A peer that wants smaller pieces makes more work than sense.
 constexpr std::size_t piece_bytes_min = 64;
 
+// More than any peer takes, and several of them do not overflow.
+constexpr std::size_t window_bytes_most = std::size_t{1} << 48;
+
 // Values of up to this part of a piece leave with others.
 constexpr std::size_t small_part = 4;
 
@@ -143,12 +146,11 @@ void server_state::greeted(const wire::hello& x) {
     }
     auto& own = config_.peers;
     c.in_pieces = (x.features & wire::feature_pieces) != 0;
-    c.window_bytes = own.window_bytes;
+    c.window_bytes = std::min(own.window_bytes, window_bytes_most);
     c.piece_bytes = own.piece_bytes;
     c.assembly = x.assembly;
     if (c.in_pieces && x.window_bytes != 0)
-      c.window_bytes = std::min<std::uint64_t>(x.window_bytes,
-                                               own.window_bytes);
+      c.window_bytes = std::min<std::uint64_t>(x.window_bytes, c.window_bytes);
     if (c.in_pieces && x.piece_bytes != 0)
       c.piece_bytes = std::min<std::uint64_t>(
         std::max<std::uint64_t>(x.piece_bytes, piece_bytes_min),

@@ -26,8 +26,8 @@ struct server_config {
 /// Answers peers. What memory holds goes back at once, the rest as it is
 /// loaded; what is ready at the same time leaves in the same frame, but for
 /// large values, which leave in pieces after all that is small. A peer that
-/// takes nothing is sent no more than its window: the rest waits here, counted,
-/// until its time is up.
+/// takes nothing is sent no more than its windows: the rest waits here,
+/// counted, until its time is up.
 class server_state : public actor_state {
 public:
   static inline const char* name = "galaxycache.server";

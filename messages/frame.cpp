@@ -7,7 +7,7 @@ namespace galaxycache {
 
 namespace {
 
-// A copy of fewer bytes is cheaper than to look where they belong.
+// Copying fewer bytes twice is cheaper than looking where they belong.
 constexpr std::size_t placed_bytes_min = 4096;
 
 #if GALAXYCACHE_CAF_1
@@ -45,7 +45,8 @@ std::optional<value> put_in_place(std::string_view header,
   auto where = assembly::find(piece->assembly);
   if (!where)
     return std::nullopt;
-  return where->place({piece->id, piece->size, piece->offset}, body);
+  return where->place({piece->id, piece->number, piece->size, piece->offset},
+                      body);
 }
 
 // Neither CAF writes anything at the end of a sequence.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <exception>
 #include <iterator>
 #include <new>
 #include <random>
@@ -27,6 +28,12 @@ table& every_assembly() {
 std::atomic<std::uint64_t> placed_bytes{0};
 std::atomic<std::uint64_t> moved_bytes{0};
 
+/// Whether a value has all these bytes.
+bool fits(const assembly::piece& which, std::uint64_t bytes) {
+  return bytes != 0 && which.offset <= which.size
+         && bytes <= which.size - which.offset;
+}
+
 std::uint64_t secret_number() {
   std::random_device source;
   return std::uint64_t{source()} << 32 | source();
@@ -36,12 +43,16 @@ std::uint64_t secret_number() {
 
 std::shared_ptr<assembly> assembly::make() {
   std::shared_ptr<assembly> result{new assembly};
+  std::uint64_t number = 0;
+  try {
+    number = secret_number();
+  } catch (const std::exception&) {
+    // 0, which nobody finds.
+  }
   auto& known = every_assembly();
   const std::lock_guard guard{known.mutex};
-  while (result->number_ == 0)
-    if (auto number = secret_number();
-        number != 0 && known.all.try_emplace(number, result).second)
-      result->number_ = number;
+  if (number != 0 && known.all.try_emplace(number, result).second)
+    result->number_ = number;
   return result;
 }
 
@@ -55,6 +66,8 @@ std::shared_ptr<assembly> assembly::find(std::uint64_t number) {
 }
 
 assembly::~assembly() {
+  if (number_ == 0)
+    return;
   auto& known = every_assembly();
   const std::lock_guard guard{known.mutex};
   known.all.erase(number_);
@@ -62,20 +75,24 @@ assembly::~assembly() {
 
 std::optional<value> assembly::place(const piece& which,
                                      std::string_view bytes) try {
+  if (!fits(which, bytes.size()))
+    return std::nullopt;
   value result;
   char* to = nullptr;
   {
     const std::lock_guard guard{mutex_};
-    auto* x = find_value(which.id);
+    auto* x = find_value(which);
     if (!x && values_.size() < readers_values_max
         && which.size <= readers_bytes_max
         && bytes_of_values() <= readers_bytes_max - which.size)
       x = begin_value(which);
-    if (!x || !claim(*x, which, bytes.size()))
+    if (!x || x->bytes.size() != which.size)
       return std::nullopt;
     to = x->bytes.data() + which.offset;
     // Keeps the place for us.
     result = x->bytes.part(which.offset, bytes.size());
+    if (!claim(*x, which.offset, bytes.size()))
+      return std::nullopt;
   }
   std::memcpy(to, bytes.data(), bytes.size());
   placed_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
@@ -86,29 +103,31 @@ std::optional<value> assembly::place(const piece& which,
 
 bool assembly::take(const piece& which, const value& bytes) {
   auto from = bytes.bytes();
+  if (!fits(which, from.size()))
+    return false;
   const std::lock_guard guard{mutex_};
-  auto* x = find_value(which.id);
+  auto* x = find_value(which);
   if (!x)
     x = begin_value(which);
-  if (which.size != x->bytes.size() || which.offset >= which.size)
+  if (x->bytes.size() != which.size)
     return false;
   auto* to = x->bytes.data() + which.offset;
   if (from.data() == to)
     return true;
-  if (!claim(*x, which, from.size()))
+  if (!claim(*x, which.offset, from.size()))
     return false;
   std::memcpy(to, from.data(), from.size());
   moved_bytes.fetch_add(from.size(), std::memory_order_relaxed);
   return true;
 }
 
-value assembly::finish(std::uint64_t id) {
+value assembly::finish(const piece& any) {
   const std::lock_guard guard{mutex_};
-  auto i = std::ranges::find(values_, id, &unfinished::id);
-  if (i == values_.end())
+  auto* x = find_value(any);
+  if (!x)
     return {};
-  auto result = std::move(i->bytes).finish();
-  values_.erase(i);
+  auto result = std::move(x->bytes).finish();
+  values_.erase(values_.begin() + (x - values_.data()));
   return result;
 }
 
@@ -139,22 +158,21 @@ std::size_t assembly::bytes_of_values() const noexcept {
   return result;
 }
 
-assembly::unfinished* assembly::find_value(std::uint64_t id) noexcept {
-  auto i = std::ranges::find(values_, id, &unfinished::id);
+assembly::unfinished* assembly::find_value(const piece& any) noexcept {
+  auto i = std::ranges::find_if(values_, [&](auto& x) {
+    return x.id == any.id && x.number == any.number;
+  });
   return i != values_.end() ? &*i : nullptr;
 }
 
 assembly::unfinished* assembly::begin_value(const piece& first) {
   return &values_.emplace_back(
-    unfinished{first.id, value_buffer{first.size}, {}});
+    unfinished{first.id, first.number, value_buffer{first.size}, {}});
 }
 
-/// Whether the bytes of a piece were free; now they are not.
-bool assembly::claim(unfinished& x, const piece& which, std::uint64_t bytes) {
-  auto begin = which.offset;
-  if (which.size != x.bytes.size() || bytes == 0 || begin > which.size
-      || bytes > which.size - begin)
-    return false;
+/// Whether these bytes, which are some of the value, were free; now they are
+/// not.
+bool assembly::claim(unfinished& x, std::uint64_t begin, std::uint64_t bytes) {
   auto end = begin + bytes;
   auto after = x.written.lower_bound(begin);
   if (after != x.written.end() && after->first < end)

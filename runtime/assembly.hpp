@@ -29,15 +29,17 @@ public:
 
   /// Some bytes of a value.
   struct piece {
-    /// Tells the value from the others of its assembly.
+    /// What the value answers, and which answer to that it is.
     std::uint64_t id = 0;
+    std::uint64_t number = 0;
     /// Of the whole value, in bytes.
     std::uint64_t size = 0;
     /// Where in it the piece begins.
     std::uint64_t offset = 0;
   };
 
-  /// One that can be found as long as it lives.
+  /// One that can be found as long as it lives; if the system has no random
+  /// numbers, one that cannot.
   static std::shared_ptr<assembly> make();
 
   /// The assembly with this number, or null.
@@ -48,14 +50,15 @@ public:
 
   ~assembly();
 
-  /// Never 0.
+  /// 0 if it cannot be found.
   std::uint64_t number() const noexcept {
     return number_;
   }
 
   /// For a reader: copies a piece to its place and returns it as it is there.
-  /// The first to come of a value makes room for it. Nothing, if there is no
-  /// room or if something else has that place.
+  /// The first to come of a value makes room for it, until whoever waits drops
+  /// or finishes it. Nothing, if there is no room, if it does not fit, or if
+  /// something else has that place.
   std::optional<value> place(const piece& which, std::string_view bytes);
 
   // -- for whoever waits ------------------------------------------------------
@@ -65,10 +68,10 @@ public:
   /// `std::bad_alloc`.
   bool take(const piece& which, const value& bytes);
 
-  /// The value, all of whose pieces must have been taken.
-  value finish(std::uint64_t id);
+  /// The value of a piece; all of its pieces must have been taken.
+  value finish(const piece& any);
 
-  /// Forgets a value.
+  /// Forgets the values with this id.
   void drop(std::uint64_t id) noexcept;
 
   /// Forgets all.
@@ -89,6 +92,7 @@ public:
 private:
   struct unfinished {
     std::uint64_t id;
+    std::uint64_t number;
     value_buffer bytes;
     /// Ranges that somebody has written or is writing: begins and ends.
     std::map<std::uint64_t, std::uint64_t> written;
@@ -97,9 +101,9 @@ private:
   assembly() = default;
 
   std::size_t bytes_of_values() const noexcept;
-  unfinished* find_value(std::uint64_t id) noexcept;
+  unfinished* find_value(const piece& any) noexcept;
   unfinished* begin_value(const piece& first);
-  static bool claim(unfinished& x, const piece& which, std::uint64_t bytes);
+  static bool claim(unfinished& x, std::uint64_t begin, std::uint64_t bytes);
 
   std::uint64_t number_ = 0;
   mutable std::mutex mutex_; // protects what follows

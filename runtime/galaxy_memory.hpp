@@ -72,8 +72,8 @@ public:
   }
 
   /// Counts what is no read.
-  void count(const read_guard& guard, read_outcome what) const {
-    reads_.add(guard, what);
+  void count(read_outcome what) const {
+    reads_.add(read_guard{}, what);
   }
 
   const read_counts& reads() const noexcept {

@@ -138,6 +138,13 @@ std::shared_ptr<promoter> make_promoter(
   return std::make_shared<function_promoter>(std::move(f));
 }
 
+namespace {
+
+// A candidate's memory that another one may have.
+constexpr std::size_t key_bytes_kept = 256;
+
+} // namespace
+
 key_stats* candidates::find_or_add(std::string_view key, mono_time now) {
   if (capacity_ == 0)
     return nullptr;
@@ -173,7 +180,10 @@ key_stats& candidates::add(std::string_view key, const key_stats& stats) {
   // Takes the place of the one not used for longest, with all its memory.
   auto i = std::prev(order_.end());
   auto known = index_.extract(i->key);
-  i->key = key;
+  if (i->key.capacity() > key_bytes_kept)
+    i->key = std::string{key};
+  else
+    i->key = key;
   i->stats = stats;
   order_.splice(order_.begin(), order_, i);
   known.key() = i->key;

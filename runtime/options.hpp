@@ -93,11 +93,11 @@ struct peer_options {
   /// the smaller holds. 256 KiB take a tenth of a millisecond on loopback and
   /// stay in a processor's cache.
   std::size_t piece_bytes = 256 << 10;
-  /// Pieces leave while fewer bytes than this are under way to a peer that has
-  /// not said that it took them; while fewer than four times as many are, if
-  /// nothing small has left for as long, which they could hold up. Small values
-  /// leave while fewer than twice as many are. Of the two ends' sizes the
-  /// smaller holds. More than a network of 10 Gb/s and 0.5 ms has under way.
+  /// Pieces wait while as many bytes are under way to a peer that has not said
+  /// that it took them; or while four times as many are, if nothing small has
+  /// left for as long, which they could hold up. Small values may have one
+  /// window more. Of the two ends' sizes the smaller holds. A network of 10
+  /// Gb/s and 0.5 ms has less than a window under way.
   std::size_t window_bytes = 1 << 20;
   /// Bytes of values that wait for one peer to take them. More are answered
   /// `overloaded`, but there is always room for one.

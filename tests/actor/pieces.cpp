@@ -3,7 +3,12 @@
 
 #include "fixtures/wire_rigs.hpp"
 
+#include "galaxycache/runtime/assembly.hpp"
+
 #include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <future>
 
 using namespace galaxycache;
 using namespace galaxycache::fixtures;
@@ -122,7 +127,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_takes_nothing_is_sent_a_window_and_no_more) {
 }
 
 BOOST_AUTO_TEST_CASE(values_that_hold_up_nothing_small_have_more_under_way) {
-  server_rig all{small_pieces()}; // ten in a window
+  server_rig all{small_pieces()};
   all.greet(server_rig::hello_in_pieces());
   const auto taken = [&] {
     return all.asker->all<wire::piece>().back().first.sent;
@@ -337,6 +342,92 @@ BOOST_AUTO_TEST_CASE(an_error_ends_a_value_early) {
   })};
   for (int i = 0; i < 2; ++i)
     BOOST_TEST(code_of_outcome(all.get("key")) == errc::overloaded);
+}
+
+/// A server whose pieces find their places on their way.
+struct placing_rig {
+  enum class course { whole, unheard, in_part, with_an_error, out_of_order };
+
+  /// How many values have places.
+  std::size_t places() const {
+    auto all = galaxycache::assembly::find(number);
+    return all ? all->size() : 0;
+  }
+
+  frame placed(std::size_t offset, std::size_t size) {
+    auto result = piece_of(id, ten, offset, size);
+    auto piece = std::get<wire::piece>(*wire::decode(result.header));
+    piece.assembly = number;
+    result.header = wire::encode(piece);
+    if (auto there = put_in_place(result.header, result.bodies[0].bytes()))
+      result.bodies[0] = *there;
+    else
+      lost = true;
+    return result;
+  }
+
+  std::vector<frame> react(const wire::message& x) {
+    if (auto* hello = std::get_if<wire::hello>(&x)) {
+      number = hello->assembly;
+      return {peer_rig::frame_of(peer_rig::welcome_to(*hello))};
+    }
+    auto* batch = std::get_if<wire::fetch_batch>(&x);
+    if (!batch)
+      return {};
+    id = batch->fetches.front().id;
+    auto first = placed(0, 4);
+    switch (what) {
+      case course::whole:
+        return {first, placed(4, 6)};
+      case course::unheard:
+        return {};
+      case course::in_part:
+        return {first};
+      case course::with_an_error: {
+        wire::fetched_batch end;
+        end.fetched.push_back({id, errc::overloaded, "", 0, never_expires});
+        return {first, peer_rig::frame_of(end)};
+      }
+      case course::out_of_order:
+        return {first, placed(8, 2)};
+    }
+    return {};
+  }
+
+  std::atomic<std::uint64_t> number{0};
+  std::atomic<std::uint64_t> id{0};
+  std::atomic<course> what{course::whole};
+  std::atomic<bool> lost{false};
+  peer_rig all{[this](const wire::message& x) { return react(x); }};
+};
+
+BOOST_FIXTURE_TEST_CASE(places_of_values_that_do_not_come_are_given_back,
+                        placing_rig) {
+  const auto before = galaxycache::assembly::counted();
+  BOOST_TEST(all.get("key").content().data.bytes() == ten);
+  BOOST_TEST(number != 0u);
+  BOOST_TEST(places() == 0u);
+  BOOST_TEST(galaxycache::assembly::counted().placed - before.placed == 10u);
+  what = course::with_an_error;
+  BOOST_TEST(code_of_outcome(all.get("key")) == errc::overloaded);
+  eventually([&] { return places() == 0; });
+  what = course::out_of_order;
+  BOOST_TEST(code_of_outcome(all.get("key")) == errc::peer_failed);
+  eventually([&] { return places() == 0; });
+  for (auto how : {course::unheard, course::in_part}) {
+    what = how;
+    auto asked = std::async(std::launch::async, [&] {
+      return all.get("key", fetch_mode::no_peer_backend, 1s);
+    });
+    eventually([&] { return places() == 1; });
+    all.time->advance(1s);
+    BOOST_TEST(code_of_outcome(asked.get()) == errc::deadline_exceeded);
+    eventually([&] { return places() == 0; });
+    // The rest comes late.
+    all.server->say(all.peer, placed(4, 6));
+    eventually([&] { return places() == 0; });
+  }
+  BOOST_TEST(!lost);
 }
 
 BOOST_AUTO_TEST_CASE(a_server_hears_from_time_to_time_what_was_taken) {

@@ -79,6 +79,7 @@ frame from_the_past(const wire::message& x, std::vector<value> bodies = {}) {
       greeting->clear_sent();
       greeting->clear_ring_kind();
       greeting->clear_segments();
+      greeting->clear_assembly();
     }
   if (h.has_fetches())
     h.mutable_fetches()->clear_number();
