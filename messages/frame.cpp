@@ -10,27 +10,11 @@ namespace {
 // Copying fewer bytes twice is cheaper than looking where they belong.
 constexpr std::size_t placed_bytes_min = 4096;
 
-#if GALAXYCACHE_CAF_1
-
-bool begin_sequence(caf::binary_deserializer& f, std::size_t& size) {
-  return f.begin_sequence(size);
+/// A string as CAF has written it.
+std::optional<std::string_view> read_text(caf::binary_deserializer& f) {
+  auto size = read_size(f);
+  return size ? read_bytes(f, *size) : std::nullopt;
 }
-
-bool read_text(caf::binary_deserializer& f, std::string& x) {
-  return f.value(x);
-}
-
-#else
-
-bool begin_sequence(caf::binary_deserializer& f, std::size_t& size) {
-  return !f.begin_sequence(size);
-}
-
-bool read_text(caf::binary_deserializer& f, std::string& x) {
-  return !f(x);
-}
-
-#endif
 
 } // namespace
 
@@ -49,21 +33,19 @@ std::optional<value> put_in_place(std::string_view header,
                       body);
 }
 
-// Neither CAF writes anything at the end of a sequence.
 bool detail::read_frame(caf::binary_deserializer& f, frame& x) {
-  std::size_t bodies = 0;
-  if (!read_text(f, x.header) || !begin_sequence(f, bodies))
+  auto header = read_text(f);
+  auto bodies = header ? read_size(f) : std::nullopt;
+  if (!bodies)
     return false;
+  x.header = *header;
   x.bodies.clear();
-  for (std::size_t i = 0; i < bodies; ++i) {
-    std::size_t size = 0;
-    if (!begin_sequence(f, size))
-      return false;
-    auto bytes = read_bytes(f, size);
+  for (std::size_t i = 0; i < *bodies; ++i) {
+    auto bytes = read_text(f);
     if (!bytes)
       return false;
     std::optional<value> placed;
-    if (bodies == 1 && size >= placed_bytes_min)
+    if (*bodies == 1 && bytes->size() >= placed_bytes_min)
       placed = put_in_place(x.header, *bytes);
     x.bodies.push_back(placed ? std::move(*placed) : value::copy(*bytes));
   }

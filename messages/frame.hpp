@@ -1,12 +1,12 @@
 #pragma once
 
+#include "galaxycache/runtime/caf/read.hpp"
 #include "galaxycache/runtime/caf/types.hpp"
 #include "galaxycache/runtime/caf/value.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
 
 namespace galaxycache {
@@ -29,47 +29,16 @@ std::optional<value> put_in_place(std::string_view header,
 
 namespace detail {
 
-template <class Inspector>
-auto inspect_frame(Inspector& f, frame& x) {
-  return object(f, x, "frame", field("header", x.header),
-                field("bodies", x.bodies));
-}
-
-/// Reads what `inspect_frame` has written; says whether all of it was there.
 bool read_frame(caf::binary_deserializer& f, frame& x);
 
 } // namespace detail
 
-#if GALAXYCACHE_CAF_1
-
-template <class Inspector>
-bool inspect(Inspector& f, frame& x) {
-  if constexpr (std::is_same_v<Inspector, caf::binary_deserializer>) {
-    if (detail::read_frame(f, x))
-      return true;
-    f.emplace_error(caf::sec::end_of_stream);
-    return false;
-  } else {
-    return detail::inspect_frame(f, x);
-  }
-}
-
-#else
-
 template <class Inspector>
 auto inspect(Inspector& f, frame& x) {
-  return detail::inspect_frame(f, x);
+  return read_or(f, x, detail::read_frame, [&] {
+    return object(f, x, "frame", field("header", x.header),
+                  field("bodies", x.bodies));
+  });
 }
-
-inline caf::error inspect(caf::deserializer& f, frame& x) {
-  auto* binary = dynamic_cast<caf::binary_deserializer*>(&f);
-  if (!binary)
-    return detail::inspect_frame(f, x);
-  if (!detail::read_frame(*binary, x))
-    return caf::sec::end_of_stream;
-  return caf::none;
-}
-
-#endif
 
 } // namespace galaxycache

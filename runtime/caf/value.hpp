@@ -1,6 +1,6 @@
 #pragma once
 
-#include "galaxycache/runtime/caf/types.hpp"
+#include "galaxycache/runtime/caf/read.hpp"
 #include "galaxycache/runtime/value.hpp"
 
 #if GALAXYCACHE_CAF_1
@@ -20,21 +20,6 @@
 
 namespace galaxycache {
 
-namespace detail {
-
-/// The next bytes of what is read, where they are; nothing if there are not as
-/// many.
-inline std::optional<std::string_view> read_bytes(caf::binary_deserializer& f,
-                                                  std::size_t size) {
-  if (f.remaining() < size)
-    return std::nullopt;
-  auto* from = reinterpret_cast<const char*>(f.remainder().data());
-  f.skip(size);
-  return std::string_view{from, size};
-}
-
-} // namespace detail
-
 // How a value crosses CAF's wire: its size and its bytes, copied once on each
 // side. CAF's logs get the size only.
 
@@ -49,7 +34,7 @@ bool inspect(Inspector& f, value& x) {
     std::size_t size = 0;
     if (!f.begin_sequence(size))
       return false;
-    auto bytes = detail::read_bytes(f, size);
+    auto bytes = read_bytes(f, size);
     if (!bytes) {
       f.emplace_error(caf::sec::end_of_stream);
       return false;
@@ -86,7 +71,7 @@ inline caf::error inspect(caf::deserializer& f, value& x) {
   if (auto err = f.begin_sequence(size))
     return err;
   if (auto* binary = dynamic_cast<caf::binary_deserializer*>(&f)) {
-    auto bytes = detail::read_bytes(*binary, size);
+    auto bytes = read_bytes(*binary, size);
     if (!bytes)
       return caf::sec::end_of_stream;
     x = value::copy(*bytes);
