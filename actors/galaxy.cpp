@@ -51,34 +51,32 @@ galaxy::many galaxy::begin_many(std::vector<std::string>& keys) const {
   many result;
   auto& [known, missing] = result.results;
   known.resize(keys.size());
-  std::optional<read_guard> guard; // none is held for long
   std::optional<std::size_t> last_found;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    if (i % ahead == 0) {
-      guard.emplace();
-      auto end = std::min(order.size(), i + ahead);
-      for (auto k = i; k < end; ++k)
-        memory_->prefetch(*guard, order[k].hash);
-      for (auto k = i; k < end; ++k)
-        memory_->prefetch_entry(*guard, order[k].hash);
+  for (std::size_t begin = 0; begin < order.size(); begin += ahead) {
+    const read_guard guard; // none is held for long
+    auto end = std::min(order.size(), begin + ahead);
+    for (auto i = begin; i < end; ++i)
+      memory_->prefetch(guard, order[i].hash);
+    for (auto i = begin; i < end; ++i)
+      memory_->prefetch_entry(guard, order[i].hash);
+    for (auto i = begin; i < end; ++i) {
+      auto [hash, number] = order[i];
+      auto& key = keys[number];
+      auto& here = known[number];
+      if (last_found && keys[*last_found] == key) {
+        here = known[*last_found];
+        continue;
+      }
+      if (!missing.empty() && keys[missing.back().front()] == key) {
+        missing.back().push_back(number);
+        continue;
+      }
+      auto take = [&](const entry& x) { here.content = answer_from(x); };
+      if (memory_->read(guard, hash, key, read_outcome::not_counted, take))
+        last_found = number;
+      else
+        missing.push_back({number});
     }
-    auto [hash, number] = order[i];
-    auto& key = keys[number];
-    auto& here = known[number];
-    if (last_found && keys[*last_found] == key) {
-      here = known[*last_found];
-      continue;
-    }
-    if (!missing.empty() && keys[missing.back().front()] == key) {
-      missing.back().push_back(number);
-      continue;
-    }
-    if (memory_->read(*guard, hash, key, read_outcome::not_counted,
-                      [&](const entry& x) { here.content = answer_from(x); })) {
-      last_found = number;
-      continue;
-    }
-    missing.push_back({number});
   }
   // They are asked for in the order given.
   std::ranges::sort(missing, {}, [](auto& all) { return all.front(); });
