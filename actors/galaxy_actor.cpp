@@ -72,8 +72,8 @@ galaxy_actor spawn_galaxy(const std::shared_ptr<galaxy_core>& galaxy) {
   galaxy_config config{galaxy, {}, universe_core::presence{galaxy->home}};
   for (std::size_t shard = 0; shard < galaxy->shards.size(); ++shard)
     config.caches.push_back(spawn_cache(galaxy, shard));
-  auto handle = galaxy->home->system.spawn<caf::hidden>(galaxy_supervisor,
-                                                        std::move(config));
+  auto handle = galaxy->home->system.spawn<galaxy_supervisor, caf::hidden>(
+    std::move(config));
   galaxy->home->enlist(caf::actor_cast<caf::strong_actor_ptr>(handle));
   return handle;
 }
@@ -278,10 +278,32 @@ void galaxy_state::end_if_alone() {
     self_->quit();
 }
 
-galaxy_actor::behavior_type
-galaxy_supervisor(galaxy_actor::stateful_pointer<galaxy_state> self,
-                  galaxy_config config) {
-  return state_of(self).start(self, std::move(config));
+// -- the actor ----------------------------------------------------------------
+
+galaxy_supervisor::galaxy_supervisor(caf::actor_config& cfg,
+                                     galaxy_config config)
+  : early_actor(cfg),
+    galaxy_(config.galaxy),
+    config_(std::move(config)) {
+  // nop
+}
+
+galaxy_actor::behavior_type galaxy_supervisor::make_behavior() {
+  return state_of(this).start(this, std::move(config_));
+}
+
+std::optional<answer>
+galaxy_supervisor::answer_early(const content& request) const {
+  if (!request.match_elements<get_atom, std::string, get_options>()
+      && !request.match_elements<get_atom, std::string>())
+    return std::nullopt;
+  auto galaxy = galaxy_.lock();
+  if (!galaxy)
+    return std::nullopt;
+  std::optional<answer> result;
+  galaxy->memory.read(request.get_as<std::string>(1), read_outcome::not_counted,
+                      [&](const entry& x) { result = answer_from(x); });
+  return result;
 }
 
 } // namespace galaxycache

@@ -4,8 +4,10 @@
 #include "galaxycache/actors/reply.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/caf/early_actor.hpp"
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <variant>
@@ -81,8 +83,20 @@ private:
   std::uint64_t gatherings_begun_ = 0;
 };
 
-galaxy_actor::behavior_type
-galaxy_supervisor(galaxy_actor::stateful_pointer<galaxy_state> self,
-                  galaxy_config config);
+/// The actor of that state. Hits of single gets are answered by whoever sends
+/// them, and all else by the actor.
+class galaxy_supervisor final
+  : public early_actor<galaxy_actor, galaxy_state, answer> {
+public:
+  galaxy_supervisor(caf::actor_config& cfg, galaxy_config config);
+
+  galaxy_actor::behavior_type make_behavior() override;
+
+private:
+  std::optional<answer> answer_early(const content& request) const override;
+
+  const std::weak_ptr<const galaxy_core> galaxy_;
+  galaxy_config config_; // until it starts
+};
 
 } // namespace galaxycache
