@@ -5,7 +5,6 @@
 #include <caf/actor_config.hpp>
 #include <caf/actor_control_block.hpp>
 #include <caf/mailbox_element.hpp>
-#include <caf/make_message.hpp>
 #include <caf/message.hpp>
 #if !GALAXYCACHE_CAF_1
 #  include <caf/type_erased_tuple.hpp>
