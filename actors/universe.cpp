@@ -253,9 +253,9 @@ galaxy universe::add_galaxy(const std::string& name, std::size_t capacity_bytes,
   auto present = core->galaxies.get();
   if (present->count(name) != 0)
     refuse(errc::invalid_argument, "there is a galaxy '" + name + "' already");
-  auto added = std::make_shared<galaxy_core>(core, name, capacity_bytes,
-                                             std::move(source),
-                                             std::move(options));
+  // Its memory goes with it, though handles of its actor may remain.
+  auto added = std::shared_ptr<galaxy_core>(new galaxy_core(
+    core, name, capacity_bytes, std::move(source), std::move(options)));
   added->supervisor = spawn_galaxy(added);
   if (!core->add(added) || core->phase != life::serving) {
     // Stopped meanwhile, maybe without having seen the new galaxy.

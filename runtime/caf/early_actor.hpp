@@ -10,6 +10,7 @@
 #  include <caf/type_erased_tuple.hpp>
 #endif
 
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -56,6 +57,10 @@ protected:
   virtual std::optional<Answer> answer_early(const content& request) const = 0;
 
 private:
+  // Early answers on one thread in a row: an actor that goes on with each of
+  // them would never let others run on it.
+  static constexpr unsigned in_a_row_max = 64;
+
   bool is_answered(caf::mailbox_element& what, host* where) {
     if (!what.mid.is_request() || !what.sender || has_ended())
       return false;
@@ -63,21 +68,34 @@ private:
     if (!what.stages.empty())
       return false;
 #endif
-    auto result = answer_early(what.content());
-    if (!result)
+    static thread_local unsigned in_a_row = 0;
+    if (in_a_row == in_a_row_max) {
+      in_a_row = 0;
       return false;
-    caf::strong_actor_ptr self{this->ctrl()};
-#if GALAXYCACHE_CAF_1
-    auto reply
-      = caf::make_mailbox_element(std::move(self), what.mid.response_id(),
-                                  caf::make_message(std::move(*result)));
-#else
-    auto reply = caf::make_mailbox_element(std::move(self),
-                                           what.mid.response_id(), {},
-                                           std::move(*result));
-#endif
+    }
+    auto reply = reply_to(what);
+    if (!reply)
+      return false;
+    ++in_a_row;
     what.sender->enqueue(std::move(reply), where);
     return true;
+  }
+
+  /// Null if the request must go through the mailbox.
+  caf::mailbox_element_ptr reply_to(caf::mailbox_element& what) try {
+    auto result = answer_early(what.content());
+    if (!result)
+      return nullptr;
+    caf::strong_actor_ptr self{this->ctrl()};
+#if GALAXYCACHE_CAF_1
+    return caf::make_mailbox_element(std::move(self), what.mid.response_id(),
+                                     caf::make_message(std::move(*result)));
+#else
+    return caf::make_mailbox_element(std::move(self), what.mid.response_id(),
+                                     {}, std::move(*result));
+#endif
+  } catch (const std::bad_alloc&) {
+    return nullptr;
   }
 
   bool has_ended() const {

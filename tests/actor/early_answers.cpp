@@ -70,6 +70,41 @@ BOOST_FIXTURE_TEST_CASE(a_hit_needs_nobody_else_to_run, held_rig) {
   eventually([&] { return now->others_ran.load(); });
 }
 
+BOOST_FIXTURE_TEST_CASE(who_lives_on_hits_lets_others_run, held_rig) {
+  struct shared {
+    std::atomic<bool> stop{false};
+    std::atomic<int> at_work{0};
+    std::atomic<int> ended{0};
+  };
+  struct loop {
+    static void go_on(caf::event_based_actor* self, galaxy_actor whom,
+                      std::shared_ptr<shared> now) {
+      request(self, whom, get_atom_v, std::string{"key"})
+        .then(
+          [=](const answer&) {
+            if (now->stop)
+              ++now->ended;
+            else
+              go_on(self, whom, now);
+          },
+          [=](const caf::error&) { ++now->ended; });
+    }
+  };
+  auto now = std::make_shared<shared>();
+  const auto loops = 16; // on four workers, each with some on their way
+  for (int i = 0; i < loops; ++i)
+    system.spawn([now, whom = g.actor()](caf::event_based_actor* self) {
+      for (int k = 0; k < 4; ++k)
+        loop::go_on(self, whom, now);
+      ++now->at_work;
+    });
+  eventually([&] { return now->at_work == loops; });
+  // This needs a cache actor to run, and a loader.
+  BOOST_TEST(get("another").first.bytes() == "another");
+  now->stop = true;
+  eventually([&] { return now->ended == 4 * loops; });
+}
+
 BOOST_FIXTURE_TEST_CASE(each_get_is_counted_once, held_rig) {
   const auto before = g.stats();
   get_bare("key");
