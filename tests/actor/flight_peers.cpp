@@ -148,7 +148,9 @@ BOOST_AUTO_TEST_CASE(an_owner_that_is_slow_twice_is_not_asked_a_third_time) {
     all.rig.ask("key", {fetch_mode::regular, i == 0 ? 30ms : 5s});
   all.rig.await_answers();
   BOOST_TEST(all.peer->calls() <= 2u);
-  BOOST_TEST(all.rig.book->at(1).content.level == hit_level::backend);
+  // The second finds what the first has loaded if that was done by then.
+  const auto level = all.rig.book->at(1).content.level;
+  BOOST_TEST((level == hit_level::backend || level == hit_level::main));
 }
 
 BOOST_AUTO_TEST_CASE(a_get_without_peer_backend_never_waits_for_the_peer) {
