@@ -57,9 +57,12 @@ protected:
   virtual std::optional<Answer> answer_early(const content& request) const = 0;
 
 private:
-  // Early answers on one thread in a row: an actor that goes on with each of
-  // them would never let others run on it.
-  static constexpr unsigned in_a_row_max = 64;
+  // Early answers on one thread in a row, and requests after them that go the
+  // long way: an actor that goes on with each answer would else never let
+  // others run there. Those that keep few requests on their way have none left
+  // then.
+  static constexpr unsigned early_max = 2048;
+  static constexpr unsigned late_then = 64;
 
   bool is_answered(caf::mailbox_element& what, host* where) {
     if (!what.mid.is_request() || !what.sender || has_ended())
@@ -69,8 +72,8 @@ private:
       return false;
 #endif
     static thread_local unsigned in_a_row = 0;
-    if (in_a_row == in_a_row_max) {
-      in_a_row = 0;
+    if (in_a_row >= early_max) {
+      in_a_row = (in_a_row + 1) % (early_max + late_then);
       return false;
     }
     auto reply = reply_to(what);
