@@ -34,6 +34,15 @@ std::size_t header_cost(const wire::fetched_batch& x) {
   return result;
 }
 
+/// What an answer, or some, take of a window.
+template <class T>
+std::uint64_t cost_of(const T& x, const std::vector<value>& bodies) {
+  std::uint64_t result = header_cost(x);
+  for (auto& each : bodies)
+    result += each.size();
+  return result;
+}
+
 // How often answers that wait are looked through.
 constexpr auto sweep_interval = std::chrono::milliseconds{500};
 
@@ -102,7 +111,7 @@ void server_state::hear(const frame& x) {
 }
 
 void server_state::pinged(client& by, const wire::ping& x) {
-  say(by.handle, wire::pong{x.number, by.sent});
+  say(by.handle, wire::pong{x.number, by.window.sent()});
   taken(by, x.taken);
 }
 
@@ -140,23 +149,23 @@ void server_state::greeted(const wire::hello& x) {
       c.large.clear();
       c.left_behind = 0;
       c.waiting_bytes = 0;
-      c.taken = c.sent;
-      c.small_sent = c.sent;
+      c.window.forget();
       c.attempt = x.attempt;
     }
     auto& own = config_.peers;
     c.in_pieces = (x.features & wire::feature_pieces) != 0;
-    c.window_bytes = std::min(own.window_bytes, window_bytes_most);
+    auto window_bytes = std::min(own.window_bytes, window_bytes_most);
     c.piece_bytes = own.piece_bytes;
     c.assembly = x.assembly;
     if (c.in_pieces && x.window_bytes != 0)
-      c.window_bytes = std::min<std::uint64_t>(x.window_bytes, c.window_bytes);
+      window_bytes = std::min<std::uint64_t>(x.window_bytes, window_bytes);
     if (c.in_pieces && x.piece_bytes != 0)
       c.piece_bytes = std::min<std::uint64_t>(
         std::max<std::uint64_t>(x.piece_bytes, piece_bytes_min),
         own.piece_bytes);
-    welcome.sent = c.sent;
-    welcome.window_bytes = c.window_bytes;
+    c.window.resize(window_bytes, c.in_pieces);
+    welcome.sent = c.window.sent();
+    welcome.window_bytes = window_bytes;
     welcome.piece_bytes = c.piece_bytes;
     // One that says goodbye and comes back is watched already.
     if (added && watched_.insert(address).second)
@@ -307,7 +316,7 @@ void server_state::flush() {
 
 /// A peer has taken what came up to here.
 void server_state::taken(client& by, std::uint64_t bytes) {
-  by.taken = std::max(by.taken, std::min(bytes, by.sent));
+  by.window.take(bytes);
   if (by.waits())
     send_what_fits(by);
 }
@@ -323,14 +332,15 @@ void server_state::send_what_fits(client& to) {
 
 /// Answers that fit into frames with others, and what has been heard.
 void server_state::send_small(client& to, mono_time now) {
-  auto window = to.small_window();
   std::size_t at = 0;
-  while ((at < to.small.size() || to.heard != 0) && to.under_way() < window) {
+  while (at < to.small.size() || to.heard != 0) {
+    auto room = std::min<std::uint64_t>(wire::batch_bytes_max,
+                                        to.window.room_for_small());
+    if (room == 0)
+      break;
     wire::fetched_batch batch;
     std::vector<value> bodies;
     std::size_t bytes = 0;
-    auto room = std::min<std::size_t>(wire::batch_bytes_max,
-                                      window - to.under_way());
     for (; at < to.small.size() && batch.fetched.size() < wire::batch_items_max
            && bytes < room;
          ++at) {
@@ -347,10 +357,11 @@ void server_state::send_small(client& to, mono_time now) {
       batch.fetched.push_back(std::move(x.item));
     }
     batch.heard = std::exchange(to.heard, 0);
-    auto answers = !batch.fetched.empty();
+    if (auto cost = cost_of(batch, bodies); batch.fetched.empty())
+      to.window.send_other(cost);
+    else
+      to.window.send_small(cost);
     send_counted(to, std::move(batch), std::move(bodies));
-    if (answers)
-      to.small_sent = to.sent;
   }
   to.small.erase(to.small.begin(),
                  to.small.begin() + static_cast<std::ptrdiff_t>(at));
@@ -360,7 +371,7 @@ void server_state::send_small(client& to, mono_time now) {
 /// One value after the other, so that the other side has the pieces of one at a
 /// time.
 void server_state::send_pieces(client& to, mono_time now) {
-  while (!to.large.empty() && to.under_way() < to.piece_window()) {
+  while (!to.large.empty() && to.window.has_room_for_piece()) {
     auto& x = to.large.front();
     auto size = std::min(to.piece_bytes, x.data.size() - x.offset);
     if (x.deadline <= now) {
@@ -384,26 +395,23 @@ void server_state::send_pieces(client& to, mono_time now) {
       to.waiting_bytes -= x.data.size();
       to.large.pop_front();
     }
-    auto wide = to.under_way() >= to.window_bytes;
-    send_counted(to, piece, {std::move(body)});
-    if (wide)
-      to.wide_sent = to.sent;
+    std::vector bodies{std::move(body)};
+    to.window.send_piece(cost_of(piece, bodies));
+    send_counted(to, piece, std::move(bodies));
   }
 }
 
-/// Sends an answer, or some, and counts their bytes until they are taken.
+/// Sends an answer, or some, whose bytes count until they are taken.
 template <class T>
 void server_state::send_counted(client& to, T x, std::vector<value> bodies) {
-  to.sent += header_cost(x);
-  for (auto& each : bodies)
-    to.sent += each.size();
+  auto sent = to.window.sent();
   if (to.in_pieces) {
-    x.sent = to.sent;
+    x.sent = sent;
     return say(to.handle, x, std::move(bodies));
   }
   // One that does not tell what it has taken says so by answering.
   auto done = [this, address = caf::actor_cast<caf::actor_addr>(to.handle),
-               sent = to.sent] {
+               sent] {
     auto i = clients_.find(address);
     if (i != clients_.end() && !i->second.in_pieces)
       taken(i->second, sent);

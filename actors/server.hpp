@@ -3,6 +3,7 @@
 #include "galaxycache/actors/core.hpp"
 #include "galaxycache/messages/actors.hpp"
 #include "galaxycache/messages/wire.hpp"
+#include "galaxycache/runtime/answer_window.hpp"
 #include "galaxycache/runtime/caf/actor.hpp"
 
 #include <deque>
@@ -60,7 +61,6 @@ private:
     std::uint64_t incarnation = 0;
     std::uint64_t attempt = 0;
     bool in_pieces = false; // knows pieces, and says what it has taken
-    std::size_t window_bytes = 0;
     std::size_t piece_bytes = 0;
     std::uint64_t assembly = 0; // where it puts pieces together
     std::uint64_t heard = 0;    // the latest batch, until it has been told
@@ -68,38 +68,9 @@ private:
     std::size_t left_behind = 0; // of `small`: the first did not fit before
     std::deque<large_answer> large;
     std::size_t waiting_bytes = 0; // of the values in both
-    // Bytes of answers, ever.
-    std::uint64_t sent = 0;
-    std::uint64_t taken = 0;
+    answer_window window;
     std::uint64_t large_begun = 0; // values, ever
-    // `sent` when something small left last, and when a piece did that had to
-    // be alone.
-    std::uint64_t small_sent = 0;
-    std::uint64_t wide_sent = 0;
     bool to_flush = false;
-
-    std::uint64_t under_way() const noexcept {
-      return sent - taken;
-    }
-
-    /// Of pieces that have the connection to themselves.
-    std::uint64_t wide_window() const noexcept {
-      return std::uint64_t{4} * window_bytes;
-    }
-
-    /// How many bytes may be under way before a piece leaves: more, if nothing
-    /// small has left for as long, which the pieces could hold up.
-    std::uint64_t piece_window() const noexcept {
-      return sent - small_sent < wide_window() ? window_bytes : wide_window();
-    }
-
-    /// The same before something small leaves: pieces never keep it waiting.
-    std::uint64_t small_window() const noexcept {
-      if (!in_pieces)
-        return window_bytes;
-      auto pieces = taken < wide_sent ? wide_window() : window_bytes;
-      return pieces + window_bytes;
-    }
 
     /// Whether something did not fit.
     bool waits() const noexcept {

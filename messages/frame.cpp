@@ -10,12 +10,6 @@ namespace {
 // Copying fewer bytes twice is cheaper than looking where they belong.
 constexpr std::size_t placed_bytes_min = 4096;
 
-/// A string as CAF has written it.
-std::optional<std::string_view> read_text(caf::binary_deserializer& f) {
-  auto size = read_size(f);
-  return size ? read_bytes(f, *size) : std::nullopt;
-}
-
 } // namespace
 
 std::optional<value> put_in_place(std::string_view header,
@@ -34,14 +28,14 @@ std::optional<value> put_in_place(std::string_view header,
 }
 
 bool detail::read_frame(caf::binary_deserializer& f, frame& x) {
-  auto header = read_text(f);
+  auto header = read_sized_bytes(f);
   auto bodies = header ? read_size(f) : std::nullopt;
   if (!bodies)
     return false;
   x.header = *header;
   x.bodies.clear();
   for (std::size_t i = 0; i < *bodies; ++i) {
-    auto bytes = read_text(f);
+    auto bytes = read_sized_bytes(f);
     if (!bytes)
       return false;
     std::optional<value> placed;

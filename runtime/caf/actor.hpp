@@ -2,6 +2,7 @@
 
 #include "galaxycache/runtime/caf/version.hpp"
 
+#include <caf/abstract_actor.hpp>
 #include <caf/actor_addr.hpp>
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
@@ -149,13 +150,18 @@ void harden(Self* self, actor_state& state, OnCrash on_crash) {
 }
 
 /// Whether an actor has terminated, as far as this thread can see.
-inline bool is_terminated(const caf::strong_actor_ptr& whom) {
+inline bool is_terminated(const caf::abstract_actor& whom) {
 #if GALAXYCACHE_CAF_1
   constexpr auto flag = caf::abstract_actor::is_terminated_flag;
 #else
   constexpr auto flag = caf::abstract_actor::is_cleaned_up_flag;
 #endif
-  return whom && whom->get()->getf(flag);
+  return whom.getf(flag);
+}
+
+/// The same; false for nobody.
+inline bool is_terminated(const caf::strong_actor_ptr& whom) {
+  return whom && is_terminated(*whom->get());
 }
 
 /// Who waits for a promise; null once it is fulfilled.

@@ -65,7 +65,7 @@ private:
   static constexpr unsigned late_then = 64;
 
   bool is_answered(caf::mailbox_element& what, host* where) {
-    if (!what.mid.is_request() || !what.sender || has_ended())
+    if (!what.mid.is_request() || !what.sender || is_terminated(*this))
       return false;
 #if !GALAXYCACHE_CAF_1
     if (!what.stages.empty())
@@ -99,14 +99,6 @@ private:
 #endif
   } catch (const std::bad_alloc&) {
     return nullptr;
-  }
-
-  bool has_ended() const {
-#if GALAXYCACHE_CAF_1
-    return this->getf(caf::abstract_actor::is_terminated_flag);
-#else
-    return this->getf(caf::abstract_actor::is_cleaned_up_flag);
-#endif
   }
 };
 

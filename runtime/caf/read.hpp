@@ -43,6 +43,13 @@ inline std::optional<std::size_t> read_size(caf::binary_deserializer& f) {
   return result;
 }
 
+/// A string or a value: its size, then its bytes.
+inline std::optional<std::string_view>
+read_sized_bytes(caf::binary_deserializer& f) {
+  auto size = read_size(f);
+  return size ? read_bytes(f, *size) : std::nullopt;
+}
+
 /// Use in `inspect`: has `read` read an object from bytes, and `usual` do all
 /// else. `read` returns whether all was there.
 template <class Inspector, class T, class Usual>

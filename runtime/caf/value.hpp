@@ -3,25 +3,29 @@
 #include "galaxycache/runtime/caf/read.hpp"
 #include "galaxycache/runtime/value.hpp"
 
-#if GALAXYCACHE_CAF_1
-#  include <caf/binary_deserializer.hpp>
-#  include <caf/detail/stringification_inspector.hpp>
-#else
-#  include <caf/binary_deserializer.hpp>
-#  include <caf/deserializer.hpp>
-#  include <caf/detail/stringification_inspector.hpp>
+#include <caf/detail/stringification_inspector.hpp>
+#if !GALAXYCACHE_CAF_1
 #  include <caf/serializer.hpp>
 #endif
 
 #include <algorithm>
-#include <optional>
 #include <string>
-#include <string_view>
 
 namespace galaxycache {
 
 // How a value crosses CAF's wire: its size and its bytes, copied once on each
 // side. CAF's logs get the size only.
+
+namespace detail {
+
+inline bool read_value(caf::binary_deserializer& f, value& x) {
+  auto bytes = read_sized_bytes(f);
+  if (bytes)
+    x = value::copy(*bytes);
+  return bytes.has_value();
+}
+
+} // namespace detail
 
 #if GALAXYCACHE_CAF_1
 
@@ -30,23 +34,14 @@ bool inspect(Inspector& f, value& x) {
   if constexpr (std::is_same_v<Inspector,
                                caf::detail::stringification_inspector>) {
     return f.value(static_cast<std::uint64_t>(x.size()));
-  } else if constexpr (std::is_same_v<Inspector, caf::binary_deserializer>) {
-    std::size_t size = 0;
-    if (!f.begin_sequence(size))
-      return false;
-    auto bytes = read_bytes(f, size);
-    if (!bytes) {
-      f.emplace_error(caf::sec::end_of_stream);
-      return false;
-    }
-    x = value::copy(*bytes);
-    return f.end_sequence();
   } else if constexpr (Inspector::is_loading) {
-    std::string bytes;
-    if (!f.value(bytes))
-      return false;
-    x = value::take(std::move(bytes));
-    return true;
+    return read_or(f, x, detail::read_value, [&] {
+      std::string bytes;
+      if (!f.value(bytes))
+        return false;
+      x = value::take(std::move(bytes));
+      return true;
+    });
   } else {
     return f.value(x.bytes());
   }
@@ -65,29 +60,24 @@ inline caf::error inspect(caf::serializer& f, value& x) {
 }
 
 inline caf::error inspect(caf::deserializer& f, value& x) {
-  // What a message claims to hold is believed as far as it delivers.
-  constexpr std::size_t step = 1 << 20;
-  std::size_t size = 0;
-  if (auto err = f.begin_sequence(size))
-    return err;
-  if (auto* binary = dynamic_cast<caf::binary_deserializer*>(&f)) {
-    auto bytes = read_bytes(*binary, size);
-    if (!bytes)
-      return caf::sec::end_of_stream;
-    x = value::copy(*bytes);
-    return f.end_sequence();
-  }
-  std::string bytes;
-  while (bytes.size() < size) {
-    auto old_size = bytes.size();
-    // Doubling keeps the copying linear.
-    bytes.resize(old_size
-                 + std::min(size - old_size, std::max(step, old_size)));
-    if (auto err = f.apply_raw(bytes.size() - old_size, &bytes[old_size]))
+  return read_or(f, x, detail::read_value, [&]() -> caf::error {
+    // What a message claims to hold is believed as far as it delivers.
+    constexpr std::size_t step = 1 << 20;
+    std::size_t size = 0;
+    if (auto err = f.begin_sequence(size))
       return err;
-  }
-  x = value::take(std::move(bytes));
-  return f.end_sequence();
+    std::string bytes;
+    while (bytes.size() < size) {
+      auto old_size = bytes.size();
+      // Doubling keeps the copying linear.
+      bytes.resize(old_size
+                   + std::min(size - old_size, std::max(step, old_size)));
+      if (auto err = f.apply_raw(bytes.size() - old_size, &bytes[old_size]))
+        return err;
+    }
+    x = value::take(std::move(bytes));
+    return f.end_sequence();
+  });
 }
 
 inline void inspect(caf::detail::stringification_inspector& f, value& x) {

@@ -46,6 +46,7 @@ BOOST_FIXTURE_TEST_CASE(a_hit_needs_nobody_else_to_run, held_rig) {
   struct shared {
     std::atomic<bool> go{false};
     std::atomic<int> stuck{0};
+    std::atomic<int> gave_up{0};
     std::atomic<bool> others_ran{false};
   };
   auto now = std::make_shared<shared>();
@@ -53,14 +54,18 @@ BOOST_FIXTURE_TEST_CASE(a_hit_needs_nobody_else_to_run, held_rig) {
     system.spawn([now](caf::event_based_actor*) {
       ++now->stuck;
       // Should this fail, it is to end.
-      for (auto left = 10s / 1ms; left > 0 && !now->go; --left)
+      auto left = 10s / 1ms;
+      for (; left > 0 && !now->go; --left)
         std::this_thread::sleep_for(1ms);
+      if (left == 0)
+        ++now->gave_up;
     });
   eventually([&] { return now->stuck == workers; });
   system.spawn([now](caf::event_based_actor*) { now->others_ran = true; });
   const auto plain = get_bare("key");
   const auto optional = get_bare("key", get_options{});
   BOOST_TEST(!now->others_ran);
+  BOOST_TEST(now->gave_up == 0);
   now->go = true;
   for (const auto& [got, code] : {plain, optional}) {
     BOOST_TEST(code == errc::none);
@@ -103,6 +108,23 @@ BOOST_FIXTURE_TEST_CASE(who_lives_on_hits_lets_others_run, held_rig) {
   BOOST_TEST(get("another").first.bytes() == "another");
   now->stop = true;
   eventually([&] { return now->ended == 4 * loops; });
+}
+
+BOOST_FIXTURE_TEST_CASE(who_passes_a_get_on_is_not_answered, held_rig) {
+  using asked = typed_actor<result<answer>(get_atom, std::string)>;
+  auto front = system.spawn(
+    [whom = g.actor()](asked::pointer self) -> asked::behavior_type {
+      return {[self, whom](get_atom, std::string& key) {
+        return delegate(self, whom, get_atom_v, std::move(key));
+      }};
+    });
+  caf::scoped_actor self{system};
+  answer got;
+  request(self.ptr(), front, get_atom_v, std::string{"key"})
+    .receive([&](const answer& x) { got = x; },
+             [](const caf::error& why) { BOOST_FAIL(to_string(why)); });
+  BOOST_TEST(got.bytes() == "key");
+  caf::anon_send_exit(front, caf::exit_reason::user_shutdown);
 }
 
 BOOST_FIXTURE_TEST_CASE(each_get_is_counted_once, held_rig) {
