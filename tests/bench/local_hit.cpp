@@ -9,6 +9,9 @@
 // get_many   galaxy::get_many of a batch from an actor
 // message    (get_atom, key, options) to the galaxy's actor, 64 outstanding
 // caf_floor  the same to an actor that has the answer ready
+//
+// Each runs for a while before it is measured: the first reads of an entry are
+// written down in it, later ones are not.
 
 #include "measure.hpp"
 #include "trace.hpp"
@@ -57,6 +60,7 @@ struct settings {
   std::size_t threads = 1;
   std::size_t batch = 64;
   double seconds = 2;
+  double warm_up = 1;
 };
 
 struct caf_settings : galaxycache::config {
@@ -196,10 +200,10 @@ struct missed : std::runtime_error {
 
 using orders = std::vector<std::vector<std::uint32_t>>;
 
-/// Runs `read(key)` on threads of its own.
+/// Runs `read(key)` on threads of its own for some seconds.
 template <class F>
-cost on_threads(const settings& s, const key_set& keys, const orders& order,
-                F read) {
+cost on_threads(const settings& s, double seconds, const key_set& keys,
+                const orders& order, F read) {
   std::atomic<bool> stop{false};
   std::atomic<std::size_t> ops{0};
   std::atomic<std::size_t> tasted{0};
@@ -223,7 +227,7 @@ cost on_threads(const settings& s, const key_set& keys, const orders& order,
     });
   start.arrive_and_wait();
   const stopwatch watch;
-  std::this_thread::sleep_for(std::chrono::duration<double>(s.seconds));
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   stop = true;
   for (auto& t : threads)
     t.join();
@@ -336,7 +340,7 @@ caf::behavior asks_by_message(caf::event_based_actor* self, asking_pointer x) {
 
 using asker = caf::behavior (*)(caf::event_based_actor*, asking_pointer);
 
-cost by_actors(caf::actor_system& system, const settings& s,
+cost by_actors(caf::actor_system& system, const settings& s, double seconds,
                const key_set& keys, const orders& order, const galaxy& g,
                const galaxy_actor& whom, asker how) {
   std::atomic<bool> stop{false};
@@ -351,7 +355,7 @@ cost by_actors(caf::actor_system& system, const settings& s,
   const stopwatch watch;
   for (auto& each : actors)
     post(each, tick_atom_v);
-  std::this_thread::sleep_for(std::chrono::duration<double>(s.seconds));
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   stop = true;
   done.wait();
   cost result{0, watch.wall_ns(), watch.cpu_ns()};
@@ -431,33 +435,40 @@ void run(const settings& s) {
     warm(system, g, keys);
   auto ready = system.spawn<caf::hidden>(
     ready_answer, answer{content, never_expires, hit_level::main, {}});
-  for (auto& mode : s.modes) {
-    cost x;
+  auto run_for = [&](double seconds, const std::string& mode) {
+    auto read = [&](auto how) {
+      return on_threads(s, seconds, keys, order, how);
+    };
+    auto send = [&](const galaxy_actor& whom, asker how) {
+      return by_actors(system, s, seconds, keys, order, g, whom, how);
+    };
     if (mode == "floor")
-      x = on_threads(s, keys, order, [&](std::string_view key) {
-        return taste(flat->find(key));
-      });
-    else if (mode == "visit")
-      x = on_threads(s, keys, order, [&](std::string_view key) {
+      return read([&](std::string_view key) { return taste(flat->find(key)); });
+    if (mode == "visit")
+      return read([&](std::string_view key) {
         std::size_t result = 0;
         g.visit(key, [&](const held& h) { result = taste(h.bytes); });
         return result;
       });
-    else if (mode == "find")
-      x = on_threads(s, keys, order, [&](std::string_view key) {
+    if (mode == "find")
+      return read([&](std::string_view key) {
         auto found = g.find(key);
         return found ? taste(found->bytes()) : 0;
       });
-    else if (mode == "get")
-      x = by_actors(system, s, keys, order, g, g.actor(), asks_get);
-    else if (mode == "get_many")
-      x = by_actors(system, s, keys, order, g, g.actor(), asks_many);
-    else if (mode == "message")
-      x = by_actors(system, s, keys, order, g, g.actor(), asks_by_message);
-    else if (mode == "caf_floor")
-      x = by_actors(system, s, keys, order, g, ready, asks_by_message);
-    else
-      throw std::runtime_error{"there is no mode '" + mode + "'"};
+    if (mode == "get")
+      return send(g.actor(), asks_get);
+    if (mode == "get_many")
+      return send(g.actor(), asks_many);
+    if (mode == "message")
+      return send(g.actor(), asks_by_message);
+    if (mode == "caf_floor")
+      return send(ready, asks_by_message);
+    throw std::runtime_error{"there is no mode '" + mode + "'"};
+  };
+  for (auto& mode : s.modes) {
+    if (s.warm_up > 0)
+      run_for(s.warm_up, mode);
+    auto x = run_for(s.seconds, mode);
     auto ops = static_cast<double>(x.ops);
     nlohmann::json line{
       {"bench", "local_hit"},
@@ -466,6 +477,7 @@ void run(const settings& s) {
       {"value", s.value},
       {"dist", s.dist},
       {"threads", s.threads},
+      {"warm_up", s.warm_up},
       {"batch", mode == "get_many" ? s.batch : 1},
       {"ops", x.ops},
       {"ns_per_op", x.wall_ns * static_cast<double>(s.threads) / ops},
@@ -504,10 +516,16 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", s.seconds, "How long, each mode")
     ->check(CLI::PositiveNumber)
     ->capture_default_str();
+  app
+    .add_option("--warm-up", s.warm_up,
+                "Seconds that each mode runs before it is measured")
+    ->check(CLI::NonNegativeNumber)
+    ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (is_brief()) {
     s.keys = std::min<std::size_t>(s.keys, 10'000);
     s.seconds = std::min(s.seconds, 0.1);
+    s.warm_up = std::min(s.warm_up, 0.1);
   }
   try {
     if (s.dist != "uniform" && !s.dist.starts_with("zipf:"))
