@@ -62,8 +62,7 @@ public:
             read_outcome otherwise, F&& f) const {
     auto found
       = at(shard_of(hash)).visit(guard, hash, key, *time_, [&](const entry& x) {
-          reads_.add(guard, x.is_hot() ? read_outcome::hot_hit
-                                       : read_outcome::main_hit);
+          count_hit(guard, x.is_hot());
           std::forward<F>(f)(x);
         });
     if (!found)
@@ -81,6 +80,17 @@ public:
   }
 
 private:
+  /// By a branch, which processors foresee: were it reckoned from the entry
+  /// which number is to change, whatever is read next would wait for the entry.
+  void count_hit(const read_guard& guard, bool hot) const {
+    if (hot) [[unlikely]]
+      count_hot_hit(guard);
+    else
+      reads_.add(guard, read_outcome::main_hit);
+  }
+
+  void count_hot_hit(const read_guard& guard) const;
+
   const std::uint64_t seed_;
   const std::shared_ptr<const clock> time_;
   std::vector<std::unique_ptr<shard>> shards_;
