@@ -10,8 +10,8 @@ galaxy_memory::galaxy_memory(const shard::settings& each, std::size_t shards,
     shards_.push_back(std::make_unique<shard>(each));
 }
 
-void galaxy_memory::count_hot_hit(const read_guard& guard) const {
-  reads_.add(guard, read_outcome::hot_hit);
+void galaxy_memory::count(read_outcome what) const {
+  reads_.add(read_guard{}, what);
 }
 
 } // namespace galaxycache

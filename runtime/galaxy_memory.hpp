@@ -70,10 +70,8 @@ public:
     return found;
   }
 
-  /// Counts what is no read.
-  void count(read_outcome what) const {
-    reads_.add(read_guard{}, what);
-  }
+  /// Counts, and reads nothing.
+  void count(read_outcome what) const;
 
   const read_counts& reads() const noexcept {
     return reads_;
@@ -84,12 +82,10 @@ private:
   /// which number is to change, whatever is read next would wait for the entry.
   void count_hit(const read_guard& guard, bool hot) const {
     if (hot) [[unlikely]]
-      count_hot_hit(guard);
+      count(read_outcome::hot_hit);
     else
       reads_.add(guard, read_outcome::main_hit);
   }
-
-  void count_hot_hit(const read_guard& guard) const;
 
   const std::uint64_t seed_;
   const std::shared_ptr<const clock> time_;
