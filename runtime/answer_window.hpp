@@ -17,10 +17,6 @@ public:
     with_pieces_ = with_pieces;
   }
 
-  std::uint64_t bytes() const noexcept {
-    return bytes_;
-  }
-
   std::uint64_t sent() const noexcept {
     return sent_;
   }

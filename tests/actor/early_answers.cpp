@@ -110,7 +110,8 @@ BOOST_FIXTURE_TEST_CASE(who_lives_on_hits_lets_others_run, held_rig) {
   eventually([&] { return now->ended == 4 * loops; });
 }
 
-BOOST_FIXTURE_TEST_CASE(who_passes_a_get_on_is_not_answered, held_rig) {
+BOOST_FIXTURE_TEST_CASE(who_asked_is_answered_though_another_passed_it_on,
+                        held_rig) {
   using asked = typed_actor<result<answer>(get_atom, std::string)>;
   auto front = system.spawn(
     [whom = g.actor()](asked::pointer self) -> asked::behavior_type {
