@@ -1,11 +1,13 @@
 #include "galaxycache/runtime/caf/connections.hpp"
 
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/caf/let_go.hpp"
 
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/doorman_impl.hpp>
+#include <caf/io/network/scribe_impl.hpp>
 
 #include <utility>
 
@@ -15,28 +17,59 @@ namespace {
 
 namespace io = caf::io;
 
+io::network::default_multiplexer& loop_of(caf::actor_system& system) {
+  return dynamic_cast<io::network::default_multiplexer&>(
+    system.middleman().backend());
+}
+
+class scribe : public io::network::scribe_impl {
+public:
+  scribe(io::network::default_multiplexer& loop, int fd)
+    : scribe_impl(loop, fd) {
+    io::network::keepalive(fd, true);
+  }
+
+  void graceful_shutdown() override {
+    io::scribe_ptr self{this};
+    scribe_impl::graceful_shutdown();
+    let_go(stream_);
+  }
+};
+
+io::scribe_ptr make_scribe(io::network::default_multiplexer& loop,
+                           tcp_socket s) {
+  return io::scribe_ptr{new scribe{loop, s.release()}, false};
+}
+
 /// Accepts connections as CAF does, but under numbers of its own.
 class doorman : public io::network::doorman_impl {
 public:
   doorman(io::network::default_multiplexer& loop, int fd,
           std::shared_ptr<descriptor_cycle> numbers)
     : doorman_impl(loop, fd),
+      loop_(loop),
       numbers_(std::move(numbers)) {
     // nop
   }
 
   bool new_connection() override {
-    auto& accepted = acceptor_.accepted_socket();
-    if (detached()) {
-      // CAF would leave it open.
-      tcp_socket{std::exchange(accepted, -1)};
+    tcp_socket accepted{std::exchange(acceptor_.accepted_socket(), -1)};
+    if (detached())
       return false;
-    }
-    accepted = numbers_->renew(tcp_socket{accepted}).release();
-    return doorman_impl::new_connection();
+    auto line = make_scribe(loop_, numbers_->renew(std::move(accepted)));
+    auto handle = line->hdl();
+    parent()->add_scribe(std::move(line));
+    return doorman_impl::doorman::new_connection(&loop_, handle);
+  }
+
+  void graceful_shutdown() override {
+    io::doorman_ptr self{this};
+    doorman_impl::graceful_shutdown();
+    let_go(acceptor_);
   }
 
 private:
+  io::network::default_multiplexer& loop_;
   std::shared_ptr<descriptor_cycle> numbers_;
 };
 
@@ -62,7 +95,7 @@ node_line make_line(caf::actor_system&, tcp_socket s) {
 #else
 
 node_line make_line(caf::actor_system& system, tcp_socket s) {
-  return {system.middleman().backend().new_scribe(s.release())};
+  return {make_scribe(loop_of(system), std::move(s))};
 }
 
 #endif
@@ -70,10 +103,8 @@ node_line make_line(caf::actor_system& system, tcp_socket s) {
 void publish_at(caf::actor_system& system, tcp_socket s, std::uint16_t port,
                 caf::strong_actor_ptr whom, std::set<std::string> interface,
                 std::shared_ptr<descriptor_cycle> numbers) {
-  auto& loop = dynamic_cast<io::network::default_multiplexer&>(
-    system.middleman().backend());
-  io::doorman_ptr door{new doorman{loop, s.release(), std::move(numbers)},
-                       false};
+  io::doorman_ptr door{
+    new doorman{loop_of(system), s.release(), std::move(numbers)}, false};
   post(basp_broker_of(system), caf::publish_atom_v, std::move(door), port,
        std::move(whom), std::move(interface));
 }

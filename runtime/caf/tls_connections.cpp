@@ -1,6 +1,7 @@
 #include "galaxycache/runtime/caf/tls_connections.hpp"
 
 #include "galaxycache/runtime/caf/actor.hpp"
+#include "galaxycache/runtime/caf/let_go.hpp"
 
 #include <caf/io/abstract_broker.hpp>
 #include <caf/io/doorman.hpp>
@@ -132,8 +133,10 @@ public:
   }
 
   void graceful_shutdown() override {
+    io::scribe_ptr self{this}; // the broker's may be the last
     stream_.graceful_shutdown();
     detach(&stream_.backend(), false);
+    let_go(stream_);
   }
 
   void flush() override {

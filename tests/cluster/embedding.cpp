@@ -20,6 +20,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <future>
+#include <iterator>
 #include <mutex>
 #include <optional>
 
@@ -132,6 +135,39 @@ peer_state state_of(const universe& home, const std::string& id) {
     if (x.info.id == id)
       return x.state;
   return peer_state::down;
+}
+
+/// Holds up the thread on which CAF moves bytes for as long as it lives.
+class held_up {
+public:
+  explicit held_up(caf::actor_system& system) {
+    system.middleman().backend().post(
+      [end = end_.get_future().share()] { end.wait(); });
+  }
+
+  ~held_up() {
+    end_.set_value();
+  }
+
+private:
+  std::promise<void> end_;
+};
+
+/// Waits until the middleman has done all that it was told to do.
+void drain_middleman(caf::actor_system& system) {
+  caf::scoped_actor self{system};
+  request(self.ptr(), system.middleman().actor_handle(), caf::connect_atom_v,
+          std::string{"127.0.0.1"}, std::uint16_t{1})
+    .receive(
+      [](caf::node_id&, caf::strong_actor_ptr&, std::set<std::string>&) {
+        BOOST_ERROR("somebody listens to port 1");
+      },
+      [](const caf::error&) {});
+}
+
+std::ptrdiff_t open_descriptors() {
+  std::filesystem::directory_iterator all{"/proc/self/fd"};
+  return std::distance(begin(all), end(all));
 }
 
 /// Two universes of a ring that load from each other, and from nowhere else.
@@ -252,6 +288,23 @@ BOOST_AUTO_TEST_CASE(listening_without_network_is_refused_with_a_reason) {
       BOOST_TEST(text.find("no middleman") != std::string::npos, text);
       return why.code() == errc::invalid_argument;
     });
+}
+
+// CAF learns of both in one turn of its loop, and would keep the socket.
+BOOST_AUTO_TEST_CASE(a_port_that_is_closed_as_it_is_opened_leaves_nothing) {
+  networked_app_config cfg;
+  caf::actor_system system{cfg};
+  drain_middleman(system);
+  auto before = open_descriptors();
+  {
+    held_up loop{system};
+    {
+      universe a{system, options_of("a", "caf://127.0.0.1:0")};
+      BOOST_TEST(open_descriptors() > before);
+    }
+    drain_middleman(system);
+  }
+  eventually([&] { return open_descriptors() == before; });
 }
 
 BOOST_AUTO_TEST_CASE(peers_on_a_network_we_do_not_have_are_down) {

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <caf/io/network/default_multiplexer.hpp>
+#include <caf/io/network/event_handler.hpp>
+
+namespace galaxycache {
+
+/// To be called after the `graceful_shutdown` of what owns a handler of CAF's,
+/// on CAF's thread, with the owner held. A handler keeps its owner until CAF's
+/// loop says that it has left. But where one enters and leaves in one turn of
+/// the loop, CAF does neither, and the two keep each other, and the socket, for
+/// good.
+inline void let_go(caf::io::network::event_handler& handler) {
+  if ((handler.eventbf() & caf::io::network::input_mask) == 0)
+    handler.removed_from_loop(caf::io::network::operation::read);
+}
+
+} // namespace galaxycache
