@@ -1,7 +1,9 @@
 #pragma once
 
-#include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/event_handler.hpp>
+#include <caf/io/network/operation.hpp>
+
+#include <sys/epoll.h>
 
 namespace galaxycache {
 
@@ -11,7 +13,7 @@ namespace galaxycache {
 /// the loop, CAF does neither, and the two keep each other, and the socket, for
 /// good.
 inline void let_go(caf::io::network::event_handler& handler) {
-  if ((handler.eventbf() & caf::io::network::input_mask) == 0)
+  if ((handler.eventbf() & EPOLLIN) == 0)
     handler.removed_from_loop(caf::io::network::operation::read);
 }
 
