@@ -153,17 +153,17 @@ void server_state::greeted(const wire::hello& x) {
       c.attempt = x.attempt;
     }
     auto& own = config_.peers;
-    c.in_pieces = (x.features & wire::feature_pieces) != 0;
+    auto with_pieces = (x.features & wire::feature_pieces) != 0;
     auto window_bytes = std::min(own.window_bytes, window_bytes_most);
     c.piece_bytes = own.piece_bytes;
     c.assembly = x.assembly;
-    if (c.in_pieces && x.window_bytes != 0)
+    if (with_pieces && x.window_bytes != 0)
       window_bytes = std::min<std::uint64_t>(x.window_bytes, window_bytes);
-    if (c.in_pieces && x.piece_bytes != 0)
+    if (with_pieces && x.piece_bytes != 0)
       c.piece_bytes = std::min<std::uint64_t>(
         std::max<std::uint64_t>(x.piece_bytes, piece_bytes_min),
         own.piece_bytes);
-    c.window.resize(window_bytes, c.in_pieces);
+    c.window.resize(window_bytes, with_pieces);
     welcome.sent = c.window.sent();
     welcome.window_bytes = window_bytes;
     welcome.piece_bytes = c.piece_bytes;
@@ -277,7 +277,7 @@ void server_state::ready(client& to, std::uint64_t id, mono_time deadline,
                  failure{errc::overloaded, "too many answers wait to leave"});
   auto expiry = GALAXYCACHE_PLANTED(lost_expiry) ? never_expires : x.expiry;
   to.waiting_bytes = bytes;
-  if (to.in_pieces && x.data.size() > to.piece_bytes / small_part)
+  if (to.window.with_pieces() && x.data.size() > to.piece_bytes / small_part)
     to.large.push_back({id, x.data, expiry, deadline});
   else
     to.small.push_back({{id, errc::none, {}, 0, expiry}, x.data, deadline});
@@ -405,7 +405,7 @@ void server_state::send_pieces(client& to, mono_time now) {
 template <class T>
 void server_state::send_counted(client& to, T x, std::vector<value> bodies) {
   auto sent = to.window.sent();
-  if (to.in_pieces) {
+  if (to.window.with_pieces()) {
     x.sent = sent;
     return say(to.handle, x, std::move(bodies));
   }
@@ -413,7 +413,7 @@ void server_state::send_counted(client& to, T x, std::vector<value> bodies) {
   auto done = [this, address = caf::actor_cast<caf::actor_addr>(to.handle),
                sent] {
     auto i = clients_.find(address);
-    if (i != clients_.end() && !i->second.in_pieces)
+    if (i != clients_.end() && !i->second.window.with_pieces())
       taken(i->second, sent);
   };
   request(self_, to.handle, frame{wire::encode(x), std::move(bodies)})

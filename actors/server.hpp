@@ -60,7 +60,6 @@ private:
     std::string id;
     std::uint64_t incarnation = 0;
     std::uint64_t attempt = 0;
-    bool in_pieces = false; // knows pieces, and says what it has taken
     std::size_t piece_bytes = 0;
     std::uint64_t assembly = 0; // where it puts pieces together
     std::uint64_t heard = 0;    // the latest batch, until it has been told

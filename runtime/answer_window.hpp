@@ -11,10 +11,15 @@ namespace galaxycache {
 /// Not thread-safe.
 class answer_window {
 public:
-  /// The window of small answers. `with_pieces` if pieces are sent as well.
+  /// The window of small answers, and whether pieces are sent as well.
   void resize(std::uint64_t bytes, bool with_pieces) noexcept {
     bytes_ = bytes;
     with_pieces_ = with_pieces;
+  }
+
+  /// Whether the peer knows pieces, and says what it has taken.
+  bool with_pieces() const noexcept {
+    return with_pieces_;
   }
 
   std::uint64_t sent() const noexcept {
