@@ -1,7 +1,7 @@
 #include "galaxycache/runtime/caf/connections.hpp"
 
 #include "galaxycache/runtime/caf/actor.hpp"
-#include "galaxycache/runtime/caf/let_go.hpp"
+#include "galaxycache/runtime/caf/loop.hpp"
 
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
@@ -16,11 +16,6 @@ namespace galaxycache {
 namespace {
 
 namespace io = caf::io;
-
-io::network::default_multiplexer& loop_of(caf::actor_system& system) {
-  return dynamic_cast<io::network::default_multiplexer&>(
-    system.middleman().backend());
-}
 
 class scribe : public io::network::scribe_impl {
 public:
@@ -47,7 +42,6 @@ public:
   doorman(io::network::default_multiplexer& loop, int fd,
           std::shared_ptr<descriptor_cycle> numbers)
     : doorman_impl(loop, fd),
-      loop_(loop),
       numbers_(std::move(numbers)) {
     // nop
   }
@@ -56,10 +50,11 @@ public:
     tcp_socket accepted{std::exchange(acceptor_.accepted_socket(), -1)};
     if (detached())
       return false;
-    auto line = make_scribe(loop_, numbers_->renew(std::move(accepted)));
+    auto& loop = acceptor_.backend();
+    auto line = make_scribe(loop, numbers_->renew(std::move(accepted)));
     auto handle = line->hdl();
     parent()->add_scribe(std::move(line));
-    return doorman_impl::doorman::new_connection(&loop_, handle);
+    return io::doorman::new_connection(&loop, handle);
   }
 
   void graceful_shutdown() override {
@@ -69,7 +64,6 @@ public:
   }
 
 private:
-  io::network::default_multiplexer& loop_;
   std::shared_ptr<descriptor_cycle> numbers_;
 };
 

@@ -1,7 +1,7 @@
 #include "galaxycache/runtime/caf/tls_connections.hpp"
 
 #include "galaxycache/runtime/caf/actor.hpp"
-#include "galaxycache/runtime/caf/let_go.hpp"
+#include "galaxycache/runtime/caf/loop.hpp"
 
 #include <caf/io/abstract_broker.hpp>
 #include <caf/io/doorman.hpp>
@@ -28,9 +28,6 @@ using io::network::rw_state;
 // CAF 0.17 and 1.x have names of their own for it.
 using byte_buffer
   = std::remove_reference_t<decltype(std::declval<io::scribe&>().wr_buf())>;
-default_multiplexer& loop_of(caf::actor_system& system) {
-  return dynamic_cast<default_multiplexer&>(system.middleman().backend());
-}
 
 // What is written before others have their turn on CAF's thread: as much as a
 // batch of values between peers.

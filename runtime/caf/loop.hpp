@@ -1,11 +1,21 @@
 #pragma once
 
+#include <caf/actor_system.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/event_handler.hpp>
 #include <caf/io/network/operation.hpp>
 
 #include <sys/epoll.h>
 
 namespace galaxycache {
+
+/// The loop in which CAF moves bytes. The system must have a middleman.
+inline caf::io::network::default_multiplexer&
+loop_of(caf::actor_system& system) {
+  return dynamic_cast<caf::io::network::default_multiplexer&>(
+    system.middleman().backend());
+}
 
 /// To be called after the `graceful_shutdown` of what owns a handler of CAF's,
 /// on CAF's thread, with the owner held. A handler keeps its owner until CAF's
