@@ -170,6 +170,7 @@ BOOST_AUTO_TEST_CASE(the_memory_of_other_shards_survives_a_crash) {
   auto before = all.rig.shared->stats().maincache.entries;
   BOOST_TEST(before == 100u);
   all.crash("key 0");
+  eventually([&] { return all.rig.cache_of("key 0") != cache_actor{}; });
   BOOST_TEST(!all.rig.g.find("key 0").has_value());
   auto after = all.rig.shared->stats().maincache.entries;
   BOOST_TEST(after > 0u);
