@@ -160,6 +160,7 @@ galaxy_memory make_memory(std::size_t capacity_bytes,
   each.candidates_max = part_of_shard(options.candidates_max, count);
   each.reset_idle_stats = options.reset_idle_stats;
   each.promote = options.promote ? options.promote : make_always_promoter();
+  each.huge_pages = options.huge_pages;
   each.hash_seed = mix64(seed);
   return galaxy_memory{each, count, std::move(time)};
 }
@@ -335,6 +336,7 @@ galaxy_stats galaxy_core::stats() const {
     result.candidates += held.candidates;
     result.overhead_bytes += held.overhead_bytes;
     result.retired_bytes += held.retired_bytes;
+    result.unused_bytes += held.unused_bytes;
     result.flights += cell->flights.load(std::memory_order_relaxed);
     if (auto entrance = cell->entrance.get())
       result.waiters += entrance->waiters->inside();

@@ -174,6 +174,7 @@ auto inspect(Inspector& f, galaxy_stats& x) {
                 field("hotcache", x.hotcache),
                 field("overhead_bytes", x.overhead_bytes),
                 field("retired_bytes", x.retired_bytes),
+                field("unused_bytes", x.unused_bytes),
                 field("candidates", x.candidates), field("flights", x.flights),
                 field("waiters", x.waiters));
 }

@@ -29,14 +29,17 @@ std::uint8_t entry::flags_of(const value& data, const traits& with) noexcept {
   return result;
 }
 
-entry* entry::make(std::string_view key, const value& data,
-                   const traits& with) {
+entry* entry::make(std::string_view key, const value& data, const traits& with,
+                   entry_arena* from) {
   auto flags = flags_of(data, with);
   auto key_at = key_offset(flags);
   auto size = key_at + key.size() + (flags & shares ? 0 : data.size());
-  auto* memory = static_cast<char*>(::operator new(size));
+  auto* memory = static_cast<char*>(from ? from->allocate(size) : nullptr);
+  auto alone = memory == nullptr;
+  if (alone)
+    memory = static_cast<char*>(::operator new(size));
   auto* x = new (memory) entry;
-  x->is = kind::entry;
+  x->is = alone ? kind::lone_entry : kind::entry;
   x->flags_ = flags;
   if (flags & expiring)
     new (&x->timing_of()) timing{with.expiry, 0};
@@ -59,8 +62,20 @@ entry* entry::make(std::string_view key, const value& data,
 void entry::destroy(entry* x) noexcept {
   if (x->flags_ & shares)
     const_cast<value&>(x->shared()).~value();
+  auto alone = x->is == kind::lone_entry;
   x->~entry();
-  ::operator delete(x);
+  alone ? ::operator delete(x) : entry_arena::free(x);
+}
+
+entry* entry::copy(entry_arena* from) const {
+  key_stats rate{{}};
+  traits with{expiry(), nullptr};
+  if (is_hot()) {
+    auto& x = rating_of();
+    rate = {x.epoch, x.epoch, x.hits.load(std::memory_order_relaxed)};
+    with.rate = &rate;
+  }
+  return make(key(), share(), with, from);
 }
 
 value entry::share() const noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "galaxycache/runtime/clock.hpp"
+#include "galaxycache/runtime/entry_arena.hpp"
 #include "galaxycache/runtime/hotness.hpp"
 #include "galaxycache/runtime/value.hpp"
 
@@ -9,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <string_view>
 
 namespace galaxycache {
@@ -36,9 +38,10 @@ public:
     const key_stats* rate = nullptr;
   };
 
-  /// The caller owns the one reference to it.
+  /// The caller owns the one reference to it. Of the arena, if there is one
+  /// and it has room.
   static entry* make(std::string_view key, const value& data,
-                     const traits& with);
+                     const traits& with, entry_arena* from = nullptr);
 
   /// Gives up a reference.
   static void drop(entry* x) noexcept {
@@ -109,6 +112,21 @@ public:
   /// What one made of this would cost.
   static std::size_t cost_of(std::string_view key, const value& data,
                              const traits& with) noexcept;
+
+  /// The same at another place, as far as the cache is concerned; it is in no
+  /// queue.
+  entry* copy(entry_arena* from) const;
+
+  /// The entry in a block of an arena.
+  static entry* in(void* block) noexcept {
+    return std::launder(static_cast<entry*>(block));
+  }
+
+  /// Says that it is not in the cache any more.
+  void retire() noexcept {
+    if (is == kind::entry)
+      entry_arena::retire(this);
+  }
 
   /// The rate of a hot entry, as of now.
   key_stats rate(mono_time now) const noexcept;

@@ -1,6 +1,7 @@
 #include "galaxycache/runtime/index.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <new>
 
@@ -8,10 +9,26 @@ namespace galaxycache {
 
 namespace {
 
-constexpr std::align_val_t line{64};
+constexpr std::size_t line = 64;
+
+// Not by the aligned new, which does not find what it gave back: glibc looks
+// for more than that, to have room to align it.
+void* make_lines(std::size_t bytes) {
+  auto* memory = static_cast<char*>(::operator new(bytes + line));
+  auto past = reinterpret_cast<std::uintptr_t>(memory) % line;
+  auto* result = memory + (line - past);
+  new (result - sizeof(memory)) char* {memory};
+  return result;
+}
+
+std::size_t cost_of_lines(std::size_t bytes) {
+  return allocated_bytes(bytes + line);
+}
 
 void free_lines(void* p) {
-  ::operator delete(p, line);
+  char* memory;
+  std::memcpy(&memory, static_cast<char*>(p) - sizeof(memory), sizeof(memory));
+  ::operator delete(memory);
 }
 
 /// Fuller than this, and entries stray too far from their buckets.
@@ -43,7 +60,7 @@ std::size_t index::directory_bytes(std::size_t segments) noexcept {
 }
 
 index::segment* index::make_segment(std::size_t buckets, unsigned depth) {
-  auto* result = new (::operator new(segment_bytes(buckets), line)) segment;
+  auto* result = new (make_lines(segment_bytes(buckets))) segment;
   result->bucket_count = buckets;
   result->depth = depth;
   std::uninitialized_default_construct_n(result->buckets(), buckets);
@@ -52,20 +69,20 @@ index::segment* index::make_segment(std::size_t buckets, unsigned depth) {
 
 index::directory* index::make_directory(std::size_t segments,
                                         std::size_t buckets) {
-  auto* result = new (::operator new(directory_bytes(segments), line))
+  auto* result = new (make_lines(directory_bytes(segments)))
     directory{buckets - 1, segments - 1};
   std::uninitialized_value_construct_n(result->begin(), segments);
   return result;
 }
 
 void index::unlink(segment* s) noexcept {
-  auto cost = allocated_bytes(segment_bytes(s->bucket_count));
+  auto cost = cost_of_lines(segment_bytes(s->bucket_count));
   bytes_ -= cost;
   unlinked_.add(s, free_lines, cost);
 }
 
 void index::unlink(directory* d) noexcept {
-  auto cost = allocated_bytes(directory_bytes(d->segment_mask + 1));
+  auto cost = cost_of_lines(directory_bytes(d->segment_mask + 1));
   bytes_ -= cost;
   unlinked_.add(d, free_lines, cost);
 }
@@ -180,8 +197,8 @@ void index::grow(std::uint64_t hash) {
   if (!all) {
     lines first{make_segment(1, 0), free_lines};
     auto* fresh = make_directory(1, 1);
-    bytes_ += allocated_bytes(segment_bytes(1))
-              + allocated_bytes(directory_bytes(1));
+    bytes_ += cost_of_lines(segment_bytes(1))
+              + cost_of_lines(directory_bytes(1));
     fresh->begin()[0].store(static_cast<segment*>(first.release()),
                             std::memory_order_relaxed);
     directory_.store(fresh, std::memory_order_release);
@@ -198,8 +215,8 @@ void index::grow(std::uint64_t hash) {
       if (!move_all(*old, larger, nullptr))
         continue;
       auto* fresh = make_directory(1, count);
-      bytes_ += allocated_bytes(segment_bytes(count))
-                + allocated_bytes(directory_bytes(1));
+      bytes_ += cost_of_lines(segment_bytes(count))
+                + cost_of_lines(directory_bytes(1));
       room.release();
       fresh->begin()[0].store(larger, std::memory_order_relaxed);
       directory_.store(fresh, std::memory_order_release);
@@ -221,13 +238,13 @@ void index::grow(std::uint64_t hash) {
   auto* target = all;
   if (segments >> old->depth == 1) {
     target = make_directory(2 * segments, buckets_max);
-    bytes_ += allocated_bytes(directory_bytes(2 * segments));
+    bytes_ += cost_of_lines(directory_bytes(2 * segments));
     for (std::size_t i = 0; i < 2 * segments; ++i)
       target->begin()[i].store(all->begin()[i & all->segment_mask].load(
                                  std::memory_order_relaxed),
                                std::memory_order_relaxed);
   }
-  bytes_ += 2 * allocated_bytes(segment_bytes(buckets_max));
+  bytes_ += 2 * cost_of_lines(segment_bytes(buckets_max));
   auto step = std::size_t{1} << old->depth;
   auto first = hash >> segment_shift & (step - 1);
   for (auto i = first; i <= target->segment_mask; i += step)

@@ -71,6 +71,9 @@ struct galaxy_options {
   std::size_t value_bytes_max = 64 << 20;
   /// Cache actors and parts of the memory; 0 chooses by cores and capacity.
   std::size_t shards = 0;
+  /// Whether to ask the system for huge pages once a shard has 2 MiB of
+  /// entries: reads are faster then, and memory comes 2 MiB at a time.
+  bool huge_pages = true;
 };
 
 /// How peers are watched over and how much may be asked of one. Durations are

@@ -13,11 +13,19 @@ constexpr auto sample_interval = std::chrono::seconds{1};
 // Entries that leave before memory is given back: it takes a look at every
 // thread, and with some kernels a call to each core.
 constexpr std::size_t retired_entries = 128;
+constexpr std::size_t retired_bytes = std::size_t{1} << 20;
 
 // Memory that left and may still be being read: this part of the capacity, or
 // so much where that is little. Beyond it nothing is added.
 constexpr std::size_t retired_part = 16;
 constexpr std::size_t retired_bytes_min = 256 * 1024;
+
+// Memory that is free but fits nothing counts up to this part of the capacity.
+constexpr std::size_t lost_part = 8;
+
+// What a change of an entry may cost besides: blocks taken in, entries moved.
+constexpr std::size_t taken_in_by_change = 1024;
+constexpr std::size_t moved_by_change = 8;
 
 std::size_t cost_of(const entry& x) {
   return x.cost();
@@ -31,6 +39,7 @@ void drop_entry(void* x) {
 
 shard::shard(settings s)
   : settings_(std::move(s)),
+    memory_(entry_arena::open(settings_.huge_pages)),
     index_(unlinked_, settings_.hash_seed),
     main_(make_s3_fifo(cost_of, settings_.capacity_bytes)),
     hot_(make_s3_fifo(cost_of, settings_.capacity_bytes)),
@@ -71,7 +80,8 @@ shard::contents shard::stats() const {
           {hot_->bytes(), hot_->entries(), hot_evictions_},
           candidates_.size(),
           overhead_bytes(),
-          unlinked_.bytes()};
+          unlinked_.bytes(),
+          memory_->unused_bytes() - lost_bytes()};
 }
 
 bool shard::accounts_exactly() const {
@@ -81,7 +91,16 @@ bool shard::accounts_exactly() const {
 }
 
 std::size_t shard::overhead_bytes() const {
-  return index_.bytes() + main_->overhead_bytes() + hot_->overhead_bytes();
+  return index_.bytes() + main_->overhead_bytes() + hot_->overhead_bytes()
+         + lost_bytes();
+}
+
+/// What counts of the memory that fits nothing: not so much that a small cache
+/// would hold nothing while somebody keeps its values.
+std::size_t shard::lost_bytes() const {
+  if (index_.size() == 0)
+    return 0;
+  return std::min(memory_->lost_bytes(), settings_.capacity_bytes / lost_part);
 }
 
 std::size_t shard::total_bytes() const {
@@ -142,10 +161,11 @@ bool shard::put(std::string_view key, const value& data,
   entry* old = nullptr;
   if (has_room_for(entry::cost_of(key, data, with))
       && unlinked_.bytes() <= retired_max()) {
-    added = entry::make(key, data, with);
+    added = entry::make(key, data, with, memory_.get());
     try {
       old = index_.put(hash, *added);
     } catch (const std::bad_alloc&) {
+      added->retire();
       entry::drop(std::exchange(added, nullptr));
     }
   }
@@ -240,6 +260,7 @@ void shard::remove(entry& x, std::uint64_t hash) {
 void shard::retire(entry& x) {
   if (x.expires())
     expiring_.remove(x);
+  x.retire();
   unlinked_.add(&x, drop_entry, x.cost());
 }
 
@@ -249,8 +270,36 @@ std::size_t shard::retired_max() const {
 
 /// Frees what nobody reads any more, if more has left than this.
 void shard::tidy(std::size_t entries) {
-  if (unlinked_.size() > entries || unlinked_.bytes() > retired_max() / 2)
+  auto bytes = std::min(retired_bytes, retired_max() / 2);
+  if (unlinked_.size() > entries || unlinked_.bytes() > bytes)
     unlinked_.collect();
+  compact();
+}
+
+/// Takes in what was freed, and moves some entries where much of the memory
+/// between them is not used.
+void shard::compact() {
+  memory_->take_in(taken_in_by_change);
+  for (std::size_t n = 0; n < moved_by_change; ++n) {
+    if (unlinked_.bytes() > retired_max() / 2)
+      break;
+    auto* x = memory_->next_to_move();
+    if (!x)
+      break;
+    move(*entry::in(x));
+  }
+}
+
+void shard::move(entry& x) {
+  auto hash = hash_of(x.key());
+  if (index_.find(hash, x.key()) != &x)
+    return x.retire(); // by whatever threw
+  auto* moved = x.copy(memory_.get());
+  index_.put(hash, *moved);
+  order_of(x).replace(x, *moved);
+  if (moved->expires())
+    expiring_.add(*moved);
+  retire(x);
 }
 
 void shard::sample_hot(mono_time now) {
@@ -295,11 +344,15 @@ void shard::forget_all() {
   index_.clear();
   expiring_.clear();
   for (auto* order : {main_.get(), hot_.get()})
-    order->clear([this](entry& x) { unlinked_.add(&x, drop_entry, x.cost()); });
+    order->clear([this](entry& x) {
+      x.retire();
+      unlinked_.add(&x, drop_entry, x.cost());
+    });
   candidates_.clear();
   sampled_ = {};
   sampled_at_.reset();
   unlinked_.collect();
+  memory_->take_in();
 }
 
 } // namespace galaxycache

@@ -37,6 +37,8 @@ public:
     std::size_t candidates_max = 0;
     std::chrono::nanoseconds reset_idle_stats = std::chrono::minutes{1};
     std::shared_ptr<promoter> promote;
+    /// Whether to ask the system for huge pages.
+    bool huge_pages = true;
     /// Of hashes: one that nobody knows keeps keys from being chosen for them.
     std::uint64_t hash_seed = 0;
   };
@@ -51,10 +53,13 @@ public:
     cache_stats main;
     cache_stats hot;
     std::size_t candidates = 0;
-    /// What the table and the memory of keys that left cost.
+    /// What the table and the memory of keys that left cost, and memory that
+    /// fits nothing.
     std::size_t overhead_bytes = 0;
     /// What is not cached any more, but may still be being read.
     std::size_t retired_bytes = 0;
+    /// What is free for the next entries, beyond what overhead counts of it.
+    std::size_t unused_bytes = 0;
   };
 
   explicit shard(settings s);
@@ -133,6 +138,7 @@ private:
   }
 
   std::size_t overhead_bytes() const;
+  std::size_t lost_bytes() const;
   std::size_t total_bytes() const;
   std::size_t retired_max() const;
   bool put(std::string_view key, const value& data, const entry::traits& with,
@@ -144,6 +150,8 @@ private:
   void remove(entry& x, std::uint64_t hash);
   void retire(entry& x);
   void tidy(std::size_t entries);
+  void compact();
+  void move(entry& x);
   void sample_hot(mono_time now);
   void forget_all();
 
@@ -152,6 +160,7 @@ private:
   auto change(F f);
 
   const settings settings_;
+  const entry_arena::handle memory_;
   limbo unlinked_;
   index index_;              // read by any thread
   mutable std::mutex mutex_; // of writers, and of those that look at all

@@ -85,6 +85,7 @@ void value::destroy(block* x) noexcept {
       delete static_cast<part_block*>(x);
       return;
     case block::kind::entry:
+    case block::kind::lone_entry:
       return entry::destroy(static_cast<entry*>(x));
   }
 }

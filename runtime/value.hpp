@@ -89,8 +89,9 @@ private:
       string,
       /// The bytes are some of another's: a part_block.
       part,
-      /// A plain block that is an `entry`.
+      /// A plain block that is an `entry`, of an arena or by itself.
       entry,
+      lone_entry,
     };
 
     std::string_view bytes() const noexcept {

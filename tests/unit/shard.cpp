@@ -474,7 +474,8 @@ BOOST_AUTO_TEST_CASE(the_hot_cache_gives_way_down_to_its_share) {
       const auto held = m.stats();
       BOOST_TEST(total_in(m) <= capacity);
       BOOST_TEST(total_in(m) + 2 * each > capacity);
-      BOOST_TEST(held.hot.bytes <= held.main.bytes / ratio);
+      // An eviction from the main cache makes the share smaller.
+      BOOST_TEST(held.hot.bytes <= held.main.bytes / ratio + each);
       // Not below it: the main cache gave way, too.
       BOOST_TEST(held.hot.bytes + 2 * each > held.main.bytes / ratio);
       BOOST_TEST(held.main.evictions > 0u);
@@ -879,6 +880,138 @@ BOOST_AUTO_TEST_CASE(memory_that_left_is_bounded_while_somebody_reads) {
   BOOST_TEST(m.find("key", time).has_value());
   m.clear();
   BOOST_TEST(m.stats().retired_bytes == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(no_memory_is_bound_to_the_sizes_of_before) {
+  constexpr std::size_t capacity = 24 << 20;
+  const manual_clock time;
+  memory m{settings_of(capacity)};
+  const auto data_for = [](int i, std::size_t size) {
+    return value::copy(std::string(size, static_cast<char>('a' + i % 26)));
+  };
+  int number = 0;
+  std::vector<std::size_t> sizes;
+  for (auto size : {100u, 900u, 40u, 500u, 1'000u, 100u}) {
+    // Three times what there is room for.
+    for (std::size_t bytes = 0; bytes < 3 * capacity; ++number) {
+      const auto key = std::to_string(number);
+      m.put_main(key, data_for(number, size), never_expires, time);
+      sizes.push_back(size);
+      bytes += weight(key, size);
+      if (number % 1'000 == 0)
+        BOOST_TEST_REQUIRE(total_in(m) <= capacity);
+    }
+    const auto held = m.stats();
+    BOOST_TEST(m.accounts_exactly());
+    BOOST_TEST(held.main.bytes + held.overhead_bytes >= capacity / 100 * 99);
+    BOOST_TEST(held.main.bytes >= capacity / 4 * 3);
+    BOOST_TEST(held.unused_bytes <= capacity / 8 + (4 << 20));
+    std::uint64_t there = 0;
+    for (int i = 0; i < number; ++i)
+      if (const auto found = m.find(std::to_string(i), time)) {
+        BOOST_TEST_REQUIRE(
+          (found->data == data_for(i, sizes[static_cast<std::size_t>(i)])));
+        ++there;
+      }
+    BOOST_TEST(there == held.main.entries);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(memory_of_who_expired_is_given_back) {
+  manual_clock time;
+  memory m{settings_of(100 << 20)};
+  const auto noon = time.wall_now() + 1h;
+  for (int i = 0; i < 200'000; ++i)
+    m.put_main(std::to_string(i), data_of(100),
+               i % 10 == 0 ? never_expires : noon, time);
+  time.advance(2h);
+  while (m.sweep(time, 1'000) > 0)
+    ;
+  // What is left moves with the changes that follow.
+  for (int i = 0; i < 20'000; ++i)
+    m.put_main("another", data_of(10), never_expires, time);
+  const auto held = m.stats();
+  BOOST_TEST(held.main.entries == 20'001u);
+  BOOST_TEST(held.unused_bytes <= 4u << 20);
+  for (int i = 0; i < 200'000; i += 10)
+    BOOST_TEST_REQUIRE(m.find(std::to_string(i), time).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_entry_is_the_same_after_it_moved) {
+  manual_clock time;
+  auto settings = settings_of(64 << 20);
+  settings.candidates_max = 4;
+  memory m{settings};
+  const auto noon = time.wall_now() + 1h;
+  const auto large = data_of(5'000);
+  const auto key_of = [](int i) { return "key " + std::to_string(i); };
+  const auto where = [&](int i) {
+    const void* result = nullptr;
+    m.visit(read_guard{}, m.hash_of(key_of(i)), key_of(i), time,
+            [&](const entry& x) { result = &x; });
+    return result;
+  };
+  constexpr int first = 1'000;
+  const auto put = [&](int i) {
+    const auto& data = i % 5 == 0 && i < first ? large : data_of(60);
+    const auto expiry = i % 2 == 0 ? noon : never_expires;
+    if (i % 3 == 0)
+      m.offer_hot(key_of(i), data, expiry, 1, time);
+    else
+      m.put_main(key_of(i), data, expiry, time);
+  };
+  for (int i = 0; i < first; ++i)
+    put(i);
+  std::vector<const void*> before;
+  for (int i = 0; i < first; ++i)
+    before.push_back(where(i));
+  // By now the memory they were in is given up for huge pages.
+  for (int i = first; i < 150'000; ++i)
+    put(i);
+  int moved = 0;
+  key_stats rate{mono_time{}};
+  for (int i = 0; i < first; ++i) {
+    moved += where(i) != before[static_cast<std::size_t>(i)];
+    const auto found = m.visit(
+      read_guard{}, m.hash_of(key_of(i)), key_of(i), time, [&](const entry& x) {
+        BOOST_TEST_REQUIRE(x.key() == key_of(i));
+        BOOST_TEST_REQUIRE(x.data().size() == (i % 5 == 0 ? 5'000u : 60u));
+        BOOST_TEST_REQUIRE((x.expiry() == (i % 2 == 0 ? noon : never_expires)));
+        BOOST_TEST_REQUIRE(x.is_hot() == (i % 3 == 0));
+        // The get it came with, and three looks.
+        if (x.is_hot())
+          BOOST_TEST_REQUIRE(x.rate(time.now()).hits() == 4u);
+      });
+    BOOST_TEST_REQUIRE(found);
+  }
+  BOOST_TEST(moved == first);
+  BOOST_TEST(m.accounts_exactly());
+  // They expire as before.
+  time.advance(2h);
+  while (m.sweep(time, 10'000) > 0)
+    ;
+  for (int i = 0; i < first; ++i)
+    BOOST_TEST_REQUIRE(m.find(key_of(i), time).has_value() == (i % 2 != 0));
+  BOOST_TEST(!m.next_expiry());
+}
+
+BOOST_AUTO_TEST_CASE(a_cache_of_which_much_is_kept_goes_on_caching) {
+  constexpr std::size_t capacity = 4 << 20;
+  const manual_clock time;
+  memory m{settings_of(capacity)};
+  std::vector<value> kept;
+  for (int i = 0; i < 400'000; ++i) {
+    const auto key = std::to_string(i);
+    m.put_main(key, data_of(i < 200'000 ? 60 : 1'000), never_expires, time);
+    if (i % 2 == 0)
+      kept.push_back(m.find(key, time)->data);
+    if (i % 1'000 == 0)
+      BOOST_TEST_REQUIRE(total_in(m) <= capacity);
+  }
+  BOOST_TEST(bytes_in(m) >= capacity / 3 * 2);
+  m.clear();
+  for (const auto& x : kept)
+    BOOST_TEST_REQUIRE(x.bytes().find_first_not_of('x') == std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

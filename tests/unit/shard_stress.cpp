@@ -31,12 +31,19 @@ constexpr std::uint64_t changes = 60'000;
 #endif
 constexpr std::uint64_t changes_max = 200 * changes;
 
-constexpr std::size_t capacity = 1 << 20;
-constexpr std::uint64_t keys = 9'000;
+/// What a shard has room for, and how many keys there are.
+struct terms {
+  std::size_t shards = 1;
+  std::size_t capacity = 1 << 20;
+  std::uint64_t keys = 9'000;
 
-// As in the shard: what may be retired before nothing is added any more, then
-// all that it holds, what one put drives out and the tables it leaves.
-constexpr std::size_t retired_max = 256 * 1'024 + capacity + 128 * 1'024;
+  // As in the shard: what may be retired before nothing is added any more, then
+  // all that it holds, what one put drives out and the tables it leaves.
+  std::size_t retired_max() const {
+    return std::max<std::size_t>(capacity / 16, 256 * 1'024) + capacity
+           + 128 * 1'024;
+  }
+};
 
 /// All values are made of this.
 const std::string& pattern() {
@@ -109,12 +116,34 @@ struct faults {
 /// A memory with a writer for each shard and readers of several kinds.
 class stress {
 public:
-  explicit stress(std::size_t shards) : memory_(settings(), shards, time_) {
+  explicit stress(const terms& with)
+    : terms_(with),
+      memory_(settings(), with.shards, time_) {
     // nop
   }
 
   /// Changes all shards while others read.
   void run() {
+    read_while([this](std::size_t which) { write(which); });
+    for (std::size_t i = 0; i < memory_.size(); ++i) {
+      // All that happens did.
+      const auto held = memory_.at(i).stats();
+      BOOST_TEST(held.main.evictions > 0u);
+      BOOST_TEST(held.hot.evictions > 0u);
+    }
+    end();
+  }
+
+  /// The same with entries that are moved.
+  void run_moving() {
+    read_while([this](std::size_t) { write_and_move(); });
+    BOOST_TEST(moved_ > 1'000u);
+    end();
+  }
+
+private:
+  template <class F>
+  void read_while(F write) {
     std::vector<std::thread> readers;
     readers.emplace_back([this] { visit_and_keep(1); });
     readers.emplace_back([this] { visit_and_keep(2); });
@@ -122,19 +151,18 @@ public:
     readers.emplace_back([this] { look(); });
     std::vector<std::thread> writers;
     for (std::size_t i = 0; i < memory_.size(); ++i)
-      writers.emplace_back([this, i] { write(i); });
+      writers.emplace_back([write, i] { write(i); });
     for (auto& t : writers)
       t.join();
     done_ = true;
     for (auto& t : readers)
       t.join();
     wrong_.check();
+  }
+
+  void end() {
     for (std::size_t i = 0; i < memory_.size(); ++i) {
       auto& s = memory_.at(i);
-      // All that happens did.
-      const auto held = s.stats();
-      BOOST_TEST(held.main.evictions > 0u);
-      BOOST_TEST(held.hot.evictions > 0u);
       BOOST_TEST(s.accounts_exactly());
       // Nobody reads any more, so nothing is kept for readers.
       s.clear();
@@ -144,10 +172,9 @@ public:
     BOOST_TEST(stays_ > 0u);
   }
 
-private:
-  static shard::settings settings() {
+  shard::settings settings() const {
     shard::settings result;
-    result.capacity_bytes = capacity;
+    result.capacity_bytes = terms_.capacity;
     result.candidates_max = 100;
     result.promote = make_always_promoter();
     result.hash_seed = 3;
@@ -162,7 +189,7 @@ private:
     auto& s = memory_.at(which);
     random_source random{which};
     std::vector<std::uint64_t> mine;
-    for (std::uint64_t key = 0; key < keys; ++key)
+    for (std::uint64_t key = 0; key < terms_.keys; ++key)
       if (memory_.shard_of(memory_.hash_of(name_of(key))) == which)
         mine.push_back(key);
     const auto evicted = [&s] {
@@ -195,6 +222,39 @@ private:
     }
   }
 
+  const entry* place_of(std::uint64_t key) {
+    const entry* result = nullptr;
+    memory_.read(name_of(key), read_outcome::goes_on,
+                 [&](const entry& x) { result = &x; });
+    return result;
+  }
+
+  /// More than is left in one place for long, of which most expires: what does
+  /// not is moved together.
+  void write_and_move() {
+    auto& s = memory_.at(0);
+    std::uint64_t version = 0;
+    const auto put = [&](std::uint64_t key, wall_time expiry) {
+      const header x{key, ++version, expiry, key % 50};
+      s.put_main(name_of(key), data_of(x), expiry, *time_);
+      written_.fetch_add(1, std::memory_order_relaxed);
+    };
+    for (int round = 0; round < 2; ++round) {
+      for (std::uint64_t key = 0; key < terms_.keys; ++key)
+        put(key, key % 4 == 0 ? never_expires : time_->wall_now() + 1s);
+      std::vector<const entry*> places;
+      for (std::uint64_t key = 0; key < terms_.keys; key += 4)
+        places.push_back(place_of(key));
+      time_->advance(2s);
+      while (s.sweep(*time_, 1'000) > 0)
+        ;
+      for (std::uint64_t i = 0; i < terms_.keys / 4; ++i)
+        put(1, never_expires);
+      for (std::uint64_t key = 0; key < terms_.keys; key += 4)
+        moved_ += place_of(key) != places[key / 4];
+    }
+  }
+
   /// Versions seen last, by key.
   using versions = std::unordered_map<std::uint64_t, std::uint64_t>;
 
@@ -220,7 +280,7 @@ private:
     std::vector<std::pair<std::uint64_t, value>> kept(64);
     std::uint64_t hits = 0;
     while (!done_) {
-      const auto key = random.below(1 + random.below(keys));
+      const auto key = random.below(1 + random.below(terms_.keys));
       const auto name = name_of(key);
       const auto before = time_->wall_now();
       if (random.below(2) == 0) {
@@ -258,7 +318,7 @@ private:
         std::vector<std::pair<std::uint64_t, const entry*>> visited;
         const auto until = written_.load() + 2'000;
         while (!done_ && written_.load() < until) {
-          const auto key = random.below(keys);
+          const auto key = random.below(terms_.keys);
           memory_.read(name_of(key), read_outcome::goes_on,
                        [&](const entry& x) {
                          if (visited.size() < 200)
@@ -284,9 +344,10 @@ private:
     for (std::size_t i = 0; !done_; ++i) {
       auto& s = memory_.at(i % memory_.size());
       const auto held = s.stats();
-      if (held.main.bytes + held.hot.bytes + held.overhead_bytes > capacity)
+      if (held.main.bytes + held.hot.bytes + held.overhead_bytes
+          > terms_.capacity)
         ++wrong_.over_capacity;
-      if (held.retired_bytes > retired_max)
+      if (held.retired_bytes > terms_.retired_max())
         ++wrong_.too_much_retired;
       if (i % 100 == 0 && !s.accounts_exactly())
         ++wrong_.miscounted;
@@ -296,12 +357,14 @@ private:
     }
   }
 
+  const terms terms_;
   const std::shared_ptr<manual_clock> time_ = std::make_shared<manual_clock>();
   galaxy_memory memory_;
   std::atomic<std::uint64_t> written_{0};
   std::atomic<bool> done_{false};
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> stays_{0};
+  std::uint64_t moved_ = 0;
   faults wrong_;
 };
 
@@ -310,11 +373,15 @@ private:
 BOOST_AUTO_TEST_SUITE(shard_stress)
 
 BOOST_AUTO_TEST_CASE(readers_see_whole_values_while_one_writes) {
-  stress{1}.run();
+  stress{{.shards = 1}}.run();
 }
 
 BOOST_AUTO_TEST_CASE(readers_see_whole_values_while_shards_have_a_writer_each) {
-  stress{2}.run();
+  stress{{.shards = 2}}.run();
+}
+
+BOOST_AUTO_TEST_CASE(readers_see_whole_values_while_entries_move) {
+  stress{{.capacity = 32 << 20, .keys = 70'000}}.run_moving();
 }
 
 BOOST_AUTO_TEST_SUITE_END()
