@@ -96,10 +96,12 @@ constexpr std::size_t timing_bytes = sizeof(wall_time) + sizeof(void*);
 } // namespace
 
 std::size_t entry::cost() const noexcept {
-  auto timed = expires() ? timing_bytes : 0;
-  if (flags_ & shares)
-    return allocated_bytes(key_offset() + size) + shared().footprint() + timed;
-  return allocated_bytes(offset + size) + timed;
+  return cost_alone() + (flags_ & shares ? shared().footprint() : 0);
+}
+
+std::size_t entry::cost_alone() const noexcept {
+  auto end = flags_ & shares ? key_offset() : offset;
+  return allocated_bytes(end + size) + (expires() ? timing_bytes : 0);
 }
 
 std::size_t entry::cost_of(std::string_view key, const value& data,

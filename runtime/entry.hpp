@@ -109,6 +109,9 @@ public:
   /// What it costs in memory, all in but its place in an index.
   std::size_t cost() const noexcept;
 
+  /// The same without a value that it shares.
+  std::size_t cost_alone() const noexcept;
+
   /// What one made of this would cost.
   static std::size_t cost_of(std::string_view key, const value& data,
                              const traits& with) noexcept;

@@ -29,7 +29,8 @@ constexpr std::size_t header_bytes = 8;
 // A free block of less is in no list: it has no room for that.
 constexpr std::size_t least_bytes = 32;
 
-// What is used less than this part of, beyond two chunks, is worth moving.
+// Blocks are moved where more than this part is not used, of all chunks and
+// beyond two of them, out of those of which more than this is not.
 constexpr std::size_t unused_part = 8;
 
 // What is mapped when the first chunk, which is not in huge pages, is given up.
@@ -39,8 +40,10 @@ constexpr std::size_t huge_bytes_min = 4 * entry_arena::chunk_bytes;
 // keeps blocks is used again.
 constexpr unsigned patience = 1024;
 
-// Blocks taken in with each that is handed out, and before more is mapped.
-constexpr std::size_t taken_in_with = 32;
+// How often, of those times, whoever moves should see to what is on its way.
+constexpr unsigned asked_for_each = 64;
+
+// Blocks taken in before more is mapped.
 constexpr std::size_t taken_in_first = 4096;
 
 // What the address sanitizer should know; nothing without it.
@@ -169,8 +172,8 @@ struct entry_arena::chunk {
     if (!memory)
       return nullptr;
 #ifdef MADV_HUGEPAGE
-    if (huge_pages) // or not: it is a wish
-      madvise(memory, chunk_bytes, MADV_HUGEPAGE);
+    // A wish: the system may have none.
+    madvise(memory, chunk_bytes, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 #endif
 #ifdef GALAXYCACHE_ADDRESS_SANITIZER
     __lsan_register_root_region(memory, chunk_bytes);
@@ -183,7 +186,9 @@ struct entry_arena::chunk {
     __lsan_unregister_root_region(x, chunk_bytes);
 #endif
     may_be_used(x, chunk_bytes);
-    munmap(x, chunk_bytes);
+    // Refused where there are too many mappings: then it keeps its addresses.
+    if (munmap(x, chunk_bytes) != 0)
+      madvise(x, chunk_bytes, MADV_DONTNEED);
   }
 };
 
@@ -245,7 +250,6 @@ void entry_arena::close() noexcept {
 void* entry_arena::allocate(std::size_t bytes) noexcept {
   if (bytes > request_bytes_max)
     return nullptr;
-  take_in(taken_in_with);
   auto need = std::max(least_bytes,
                        (bytes + header_bytes + grain - 1) / grain * grain);
   auto* x = find(need);
@@ -264,7 +268,6 @@ void* entry_arena::allocate(std::size_t bytes) noexcept {
     --empty_chunks_;
   c->used_bytes += static_cast<std::uint32_t>(need);
   used_ += need;
-  lost_ = std::min(lost_, unused_bytes());
   // None that is free follows another.
   auto rest = x->bytes() - need;
   may_be_used(x, need);
@@ -294,12 +297,17 @@ void* entry_arena::next_to_move() noexcept {
   }
   // Once all of it is given back, it is unmapped.
   if (--patience_ == 0) {
-    list_all(*moving_, true);
+    list_all(*moving_);
     moving_->stuck = moving_->retired_blocks > 0;
     moving_ = nullptr;
     patience_ = patience;
   }
   return nullptr;
+}
+
+bool entry_arena::waits() const noexcept {
+  return moving_ && next_moved_ == moving_->end()
+         && patience_ % asked_for_each == asked_for_each - 1;
 }
 
 /// Chooses a chunk to be given back and has nothing more allocated there.
@@ -309,7 +317,7 @@ bool entry_arena::begin_moving() noexcept {
     return false;
   moving_ = best;
   next_moved_ = best->first();
-  list_all(*best, false);
+  unlist_all(*best);
   patience_ = patience;
   return true;
 }
@@ -326,8 +334,10 @@ entry_arena::chunk* entry_arena::chunk_to_move() noexcept {
     return nullptr;
   }
   chunk* best = nullptr;
-  for (auto* c = chunks_; c; c = c->next)
-    if (!c->stuck && c->used_blocks > 0
+  // But not the latest, where they would go to.
+  auto most = chunk_bytes - chunk_bytes / unused_part;
+  for (auto* c = chunks_->next; c; c = c->next)
+    if (!c->stuck && c->used_blocks > 0 && c->used_bytes <= most
         && (!best || c->used_bytes < best->used_bytes))
       best = c;
   if (!best)
@@ -356,8 +366,6 @@ void entry_arena::release(block* x) noexcept {
   --c->used_blocks;
   if (x->is(block::is_retired) && --c->retired_blocks == 0)
     c->stuck = false;
-  if (used_ == 0)
-    lost_ = 0;
   if (auto* next = x->after(); next->is(block::is_free)) {
     bytes += next->bytes();
     unlist(next);
@@ -391,7 +399,6 @@ bool entry_arena::map_chunk() noexcept {
   if (chunks_)
     chunks_->previous = c;
   chunks_ = c;
-  lost_ = unused_bytes();
   mapped_ += chunk_bytes;
   ++empty_chunks_;
   auto* x = c->first();
@@ -413,18 +420,21 @@ void entry_arena::unmap(chunk* c) noexcept {
   if (c->next)
     c->next->previous = c->previous;
   mapped_ -= chunk_bytes;
-  lost_ = std::min(lost_, unused_bytes());
   chunk::unmap(c);
 }
 
-void entry_arena::list_all(chunk& c, bool listed) noexcept {
-  for (auto* x = c.first(); x != c.end(); x = x->after()) {
-    if (!x->is(block::is_free))
-      continue;
-    c.listed = true;
-    listed ? list(x) : unlist(x);
-  }
-  c.listed = listed;
+void entry_arena::list_all(chunk& c) noexcept {
+  c.listed = true;
+  for (auto* x = c.first(); x != c.end(); x = x->after())
+    if (x->is(block::is_free))
+      list(x);
+}
+
+void entry_arena::unlist_all(chunk& c) noexcept {
+  for (auto* x = c.first(); x != c.end(); x = x->after())
+    if (x->is(block::is_free))
+      unlist(x);
+  c.listed = false;
 }
 
 // -- free blocks --------------------------------------------------------------

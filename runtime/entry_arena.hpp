@@ -56,6 +56,10 @@ public:
   /// time to time.
   void* next_to_move() noexcept;
 
+  /// Whether a chunk could be given back as soon as the blocks that were named
+  /// are; true now and then as long as it could.
+  bool waits() const noexcept;
+
   /// Takes in what was given back, up to this many blocks.
   void take_in(std::size_t blocks = SIZE_MAX) noexcept;
 
@@ -67,12 +71,6 @@ public:
   /// What it has mapped and nobody uses.
   std::size_t unused_bytes() const noexcept {
     return mapped_ - used_;
-  }
-
-  /// The part of it that did not fit when it had to map more. The rest is free
-  /// for whatever comes next.
-  std::size_t lost_bytes() const noexcept {
-    return lost_;
   }
 
 private:
@@ -101,7 +99,8 @@ private:
   void make_free(block* x, std::size_t bytes) noexcept;
   void list(block* x) noexcept;
   void unlist(block* x) noexcept;
-  void list_all(chunk& c, bool listed) noexcept;
+  void list_all(chunk& c) noexcept;
+  void unlist_all(chunk& c) noexcept;
 
   // Below this, blocks of one size each; from there on, eight of each power of
   // two.
@@ -130,7 +129,6 @@ private:
   std::size_t empty_chunks_ = 0;
   std::size_t mapped_ = 0;
   std::size_t used_ = 0;
-  std::size_t lost_ = 0;
 };
 
 } // namespace galaxycache

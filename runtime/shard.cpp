@@ -20,9 +20,6 @@ constexpr std::size_t retired_bytes = std::size_t{1} << 20;
 constexpr std::size_t retired_part = 16;
 constexpr std::size_t retired_bytes_min = 256 * 1024;
 
-// Memory that is free but fits nothing counts up to this part of the capacity.
-constexpr std::size_t lost_part = 8;
-
 // What a change of an entry may cost besides: blocks taken in, entries moved.
 constexpr std::size_t taken_in_by_change = 1024;
 constexpr std::size_t moved_by_change = 8;
@@ -81,7 +78,7 @@ shard::contents shard::stats() const {
           candidates_.size(),
           overhead_bytes(),
           unlinked_.bytes(),
-          memory_->unused_bytes() - lost_bytes()};
+          memory_->unused_bytes()};
 }
 
 bool shard::accounts_exactly() const {
@@ -91,16 +88,7 @@ bool shard::accounts_exactly() const {
 }
 
 std::size_t shard::overhead_bytes() const {
-  return index_.bytes() + main_->overhead_bytes() + hot_->overhead_bytes()
-         + lost_bytes();
-}
-
-/// What counts of the memory that fits nothing: not so much that a small cache
-/// would hold nothing while somebody keeps its values.
-std::size_t shard::lost_bytes() const {
-  if (index_.size() == 0)
-    return 0;
-  return std::min(memory_->lost_bytes(), settings_.capacity_bytes / lost_part);
+  return index_.bytes() + main_->overhead_bytes() + hot_->overhead_bytes();
 }
 
 std::size_t shard::total_bytes() const {
@@ -258,10 +246,14 @@ void shard::remove(entry& x, std::uint64_t hash) {
 
 /// No reader finds the entry any more.
 void shard::retire(entry& x) {
+  retire(x, x.cost());
+}
+
+void shard::retire(entry& x, std::size_t bytes) {
   if (x.expires())
     expiring_.remove(x);
   x.retire();
-  unlinked_.add(&x, drop_entry, x.cost());
+  unlinked_.add(&x, drop_entry, bytes);
 }
 
 std::size_t shard::retired_max() const {
@@ -286,20 +278,37 @@ void shard::compact() {
     auto* x = memory_->next_to_move();
     if (!x)
       break;
-    move(*entry::in(x));
+    if (!move(*entry::in(x)))
+      break;
   }
+  if (memory_->waits())
+    unlinked_.collect();
 }
 
-void shard::move(entry& x) {
+/// Puts a copy in the place of an entry; false if there is no memory for it.
+bool shard::move(entry& x) try {
   auto hash = hash_of(x.key());
-  if (index_.find(hash, x.key()) != &x)
-    return x.retire(); // by whatever threw
+  if (index_.find(hash, x.key()) != &x) {
+    // There was no memory when it left.
+    x.retire();
+    unlinked_.add(&x, drop_entry, x.cost());
+    return true;
+  }
   auto* moved = x.copy(memory_.get());
+  try {
+    if (moved->expires())
+      expiring_.add(*moved);
+  } catch (const std::bad_alloc&) {
+    moved->retire();
+    entry::drop(moved);
+    throw;
+  }
   index_.put(hash, *moved);
   order_of(x).replace(x, *moved);
-  if (moved->expires())
-    expiring_.add(*moved);
-  retire(x);
+  retire(x, x.cost_alone());
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 void shard::sample_hot(mono_time now) {
@@ -345,8 +354,12 @@ void shard::forget_all() {
   expiring_.clear();
   for (auto* order : {main_.get(), hot_.get()})
     order->clear([this](entry& x) {
-      x.retire();
-      unlinked_.add(&x, drop_entry, x.cost());
+      try {
+        unlinked_.add(&x, drop_entry, x.cost());
+        x.retire();
+      } catch (const std::bad_alloc&) {
+        // Found when its memory is looked at.
+      }
     });
   candidates_.clear();
   sampled_ = {};

@@ -53,12 +53,11 @@ public:
     cache_stats main;
     cache_stats hot;
     std::size_t candidates = 0;
-    /// What the table and the memory of keys that left cost, and memory that
-    /// fits nothing.
+    /// What the table and the memory of keys that left cost.
     std::size_t overhead_bytes = 0;
     /// What is not cached any more, but may still be being read.
     std::size_t retired_bytes = 0;
-    /// What is free for the next entries, beyond what overhead counts of it.
+    /// What there is between entries, for the next.
     std::size_t unused_bytes = 0;
   };
 
@@ -138,7 +137,6 @@ private:
   }
 
   std::size_t overhead_bytes() const;
-  std::size_t lost_bytes() const;
   std::size_t total_bytes() const;
   std::size_t retired_max() const;
   bool put(std::string_view key, const value& data, const entry::traits& with,
@@ -149,9 +147,10 @@ private:
   void leave(entry& x, bool dead, mono_time now);
   void remove(entry& x, std::uint64_t hash);
   void retire(entry& x);
+  void retire(entry& x, std::size_t bytes);
   void tidy(std::size_t entries);
   void compact();
-  void move(entry& x);
+  bool move(entry& x);
   void sample_hot(mono_time now);
   void forget_all();
 

@@ -88,13 +88,12 @@ struct galaxy_stats {
 #undef GALAXYCACHE_X
   cache_stats maincache;
   cache_stats hotcache;
-  /// What it takes to find the entries, and to remember some that left, and
-  /// memory between entries that fits none; with the bytes of both caches never
-  /// more than the galaxy's capacity.
+  /// What it takes to find the entries, and to remember some that left; with
+  /// the bytes of both caches never more than the galaxy's capacity.
   std::uint64_t overhead_bytes = 0;
   /// What has left the caches and may still be being read.
   std::uint64_t retired_bytes = 0;
-  /// What is kept for entries to come.
+  /// What is free between entries, for the next.
   std::uint64_t unused_bytes = 0;
   /// Keys whose rate is watched, without their values.
   std::uint64_t candidates = 0;

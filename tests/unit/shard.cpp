@@ -995,6 +995,53 @@ BOOST_AUTO_TEST_CASE(an_entry_is_the_same_after_it_moved) {
   BOOST_TEST(!m.next_expiry());
 }
 
+BOOST_AUTO_TEST_CASE(
+  memory_moved_out_of_is_given_back_though_nothing_else_leaves) {
+  const manual_clock time;
+  memory m{settings_of(64 << 20)};
+  const auto mapped = [&m] {
+    const auto held = m.stats();
+    return held.main.bytes + held.retired_bytes + held.unused_bytes;
+  };
+  auto given_back = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    const auto before = mapped();
+    m.put_main(std::to_string(i), data_of(60), never_expires, time);
+    given_back += mapped() + (1 << 20) < before;
+  }
+  BOOST_TEST(m.stats().main.entries == 100'000u);
+  // The first, for the huge pages of others.
+  BOOST_TEST(given_back == 1);
+}
+
+BOOST_AUTO_TEST_CASE(moving_ends_though_much_is_kept) {
+  const manual_clock time;
+  memory m{settings_of(24 << 20)};
+  std::vector<value> kept;
+  for (int i = 0; i < 300'000; ++i) {
+    const auto key = std::to_string(i);
+    m.put_main(key, data_of(i % 2 == 0 ? 200 : 40), never_expires, time);
+    if (i % 100 == 0)
+      kept.push_back(m.find(key, time)->data);
+  }
+  const auto where = [&] {
+    std::vector<const void*> result;
+    for (int i = 0; i < 300'000; ++i)
+      m.visit(read_guard{}, m.hash_of(std::to_string(i)), std::to_string(i),
+              time, [&](const entry& x) { result.push_back(&x); });
+    return result;
+  };
+  const auto change = [&](int changes) {
+    for (int i = 0; i < changes; ++i)
+      m.put_main("again", data_of(100), never_expires, time);
+  };
+  change(100'000);
+  const auto before = where();
+  change(20'000);
+  BOOST_TEST(before.size() > 50'000u);
+  BOOST_TEST((where() == before));
+}
+
 BOOST_AUTO_TEST_CASE(a_cache_of_which_much_is_kept_goes_on_caching) {
   constexpr std::size_t capacity = 4 << 20;
   const manual_clock time;
