@@ -47,7 +47,8 @@ public:
   /// or there is no memory. Costs `allocated_bytes(bytes)`.
   void* allocate(std::size_t bytes) noexcept;
 
-  /// Says that a block will be given back as soon as nobody reads it.
+  /// Says that a block will be given back as soon as nobody reads it. Before it
+  /// is, or it may be named below meanwhile.
   static void retire(void* block) noexcept;
 
   /// A block to be copied to another and then given back, so that its chunk

@@ -4,12 +4,14 @@
 #include "galaxycache/runtime/value.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <map>
 #include <set>
@@ -55,6 +57,14 @@ void free_all(pool& of, std::vector<filled>& blocks) {
     pool::free(x.at);
   blocks.clear();
   of.take_in();
+}
+
+/// What this process has mapped.
+std::size_t address_bytes() {
+  std::ifstream in{"/proc/self/statm"};
+  std::size_t pages = 0;
+  BOOST_TEST_REQUIRE(bool{in >> pages});
+  return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::size_t used_bytes(const pool& x) {
@@ -152,9 +162,11 @@ BOOST_AUTO_TEST_CASE(a_chunk_that_is_empty_is_kept_and_more_are_given_back) {
 
 BOOST_AUTO_TEST_CASE(blocks_outlive_their_arena) {
   auto a = pool::open(true);
-  auto blocks = fill_many(*a, 50'000, 100);
+  auto blocks = fill_many(*a, 500'000, 100);
+  const auto mapped = a->mapped_bytes();
+  const auto before = address_bytes();
   // Some come back before, and some of these are taken in.
-  for (std::size_t i = 0; i < 10'000; ++i)
+  for (std::size_t i = 0; i < 100'000; ++i)
     pool::free(std::exchange(blocks[i * 5].at, nullptr));
   a->take_in(1'000);
   a.reset();
@@ -163,6 +175,8 @@ BOOST_AUTO_TEST_CASE(blocks_outlive_their_arena) {
       BOOST_TEST_REQUIRE(x.is_whole());
       pool::free(x.at);
     }
+  // All but what others may have taken meanwhile.
+  BOOST_TEST(address_bytes() <= before - mapped + mapped / 4);
   // One that never had a block, and one that has none.
   pool::open(true).reset();
   a = pool::open(true);
@@ -348,6 +362,11 @@ BOOST_AUTO_TEST_CASE(a_chunk_of_which_somebody_keeps_values_is_used_again) {
   while (a->mapped_bytes() <= before)
     more.push_back(fill(*a, 100, 1));
   BOOST_TEST(a->unused_bytes() < 2 * pool::chunk_bytes);
+  // And if they do not any more, nobody is moved in vain.
+  free_all(*a, more);
+  BOOST_TEST(a->unused_bytes() > 3 * pool::chunk_bytes);
+  move_all(*a, blocks);
+  BOOST_TEST(move_all(*a, blocks) == 0u);
   for (const auto& x : many)
     if (kept.contains(x.at)) {
       BOOST_TEST_REQUIRE(x.is_whole());
@@ -355,8 +374,66 @@ BOOST_AUTO_TEST_CASE(a_chunk_of_which_somebody_keeps_values_is_used_again) {
     }
   for (const auto& [at, x] : blocks)
     pool::free(at);
-  free_all(*a, more);
+  a->take_in();
   BOOST_TEST(used_bytes(*a) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(blocks_come_and_go_while_others_move) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    random_source random{seed};
+    const auto a = pool::open(seed % 2 == 0);
+    std::vector<filled> blocks;
+    std::map<void*, std::size_t> where;
+    std::set<void*> named;
+    const auto add = [&](std::size_t size, unsigned number) {
+      blocks.push_back(fill(*a, size, number));
+      where[blocks.back().at] = blocks.size() - 1;
+    };
+    const auto remove = [&](std::size_t i) {
+      BOOST_TEST_REQUIRE(blocks[i].is_whole());
+      named.erase(blocks[i].at);
+      where.erase(blocks[i].at);
+      pool::retire(blocks[i].at);
+      pool::free(blocks[i].at);
+      blocks[i] = blocks.back();
+      blocks.pop_back();
+      if (i < blocks.size())
+        where[blocks[i].at] = i;
+    };
+    for (unsigned i = 0; i < 60'000; ++i)
+      add(random.below(500), i);
+    while (blocks.size() > 20'000)
+      remove(random.below(blocks.size()));
+    a->take_in();
+    std::size_t moves = 0;
+    for (unsigned i = 0; i < 200'000; ++i) {
+      if (auto* from = a->next_to_move()) {
+        BOOST_TEST_REQUIRE(where.contains(from));
+        BOOST_TEST_REQUIRE(named.insert(from).second);
+        ++moves;
+        // Most are moved at once, some leave before, some stay for long.
+        if (random.below(4) != 0) {
+          const auto at = where.at(from);
+          add(blocks[at].size, blocks[at].with);
+          remove(at);
+        }
+      }
+      if (random.below(3) == 0 && blocks.size() > 2'000)
+        remove(random.below(blocks.size()));
+      if (random.below(4) == 0)
+        add(random.below(500), i);
+      if (random.below(20) == 0)
+        a->take_in(random.below(100));
+    }
+    BOOST_TEST(moves > 1'000u);
+    a->take_in();
+    std::size_t cost = 0;
+    for (const auto& x : blocks)
+      cost += allocated_bytes(x.size);
+    BOOST_TEST(used_bytes(*a) == cost);
+    while (!blocks.empty())
+      remove(blocks.size() - 1);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(threads_give_back_while_one_allocates_and_after_the_end) {

@@ -1014,6 +1014,23 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(given_back == 1);
 }
 
+BOOST_AUTO_TEST_CASE(who_moved_leaves_in_its_turn) {
+  const manual_clock time;
+  memory m{settings_of(16 << 20)};
+  const auto put = [&](int i) {
+    m.put_main(std::to_string(1'000'000 + i), data_of(60), never_expires, time);
+  };
+  const auto is_there = [&](int i) {
+    return m.find(std::to_string(1'000'000 + i), time).has_value();
+  };
+  int n = 0;
+  while (m.stats().main.evictions < 3'000)
+    put(n++);
+  // The first were moved when there was much room yet.
+  for (int i = 0; i < n; ++i)
+    BOOST_TEST_REQUIRE(is_there(i) == (i >= 3'000));
+}
+
 BOOST_AUTO_TEST_CASE(moving_ends_though_much_is_kept) {
   const manual_clock time;
   memory m{settings_of(24 << 20)};
