@@ -53,8 +53,8 @@ public:
 
   /// A block to be copied to another and then given back, so that its chunk
   /// can be, too; null if so much is used of what is mapped that it is not
-  /// worth it. Each is named once, and none that is retired. To be called from
-  /// time to time.
+  /// worth it. None that is retired is named, and one that is not moved only a
+  /// thousand calls later again. To be called from time to time.
   void* next_to_move() noexcept;
 
   /// Whether a chunk could be given back as soon as the blocks that were named
