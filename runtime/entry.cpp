@@ -68,14 +68,8 @@ void entry::destroy(entry* x) noexcept {
 }
 
 entry* entry::copy(entry_arena* from) const {
-  key_stats rate{{}};
-  traits with{expiry(), nullptr};
-  if (is_hot()) {
-    auto& x = rating_of();
-    rate = {x.epoch, x.epoch, x.hits.load(std::memory_order_relaxed)};
-    with.rate = &rate;
-  }
-  return make(key(), share(), with, from);
+  auto known = rate({});
+  return make(key(), share(), {expiry(), is_hot() ? &known : nullptr}, from);
 }
 
 value entry::share() const noexcept {

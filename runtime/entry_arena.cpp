@@ -1,5 +1,7 @@
 #include "galaxycache/runtime/entry_arena.hpp"
 
+#include "galaxycache/runtime/value.hpp"
+
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -250,8 +252,7 @@ void entry_arena::close() noexcept {
 void* entry_arena::allocate(std::size_t bytes) noexcept {
   if (bytes > request_bytes_max)
     return nullptr;
-  auto need = std::max(least_bytes,
-                       (bytes + header_bytes + grain - 1) / grain * grain);
+  auto need = allocated_bytes(bytes);
   auto* x = find(need);
   if (!x) {
     take_in(taken_in_first);

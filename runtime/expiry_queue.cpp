@@ -29,6 +29,10 @@ void expiry_queue::remove(entry& x) noexcept {
     sink(at, last);
 }
 
+void expiry_queue::replace(entry& old, entry& now) noexcept {
+  put(old.place(), {now.expiry(), &now});
+}
+
 void expiry_queue::rise(std::size_t at, item x) noexcept {
   while (at > 0) {
     auto parent = (at - 1) / children;

@@ -18,6 +18,9 @@ public:
 
   void remove(entry& x) noexcept;
 
+  /// Gives an entry the place of one that expires at the same time.
+  void replace(entry& old, entry& now) noexcept;
+
   void clear() noexcept {
     heap_.clear();
   }

@@ -246,14 +246,15 @@ void shard::remove(entry& x, std::uint64_t hash) {
 
 /// No reader finds the entry any more.
 void shard::retire(entry& x) {
-  retire(x, x.cost());
-}
-
-void shard::retire(entry& x, std::size_t bytes) {
   if (x.expires())
     expiring_.remove(x);
-  x.retire();
+  unlink(x, x.cost());
+}
+
+/// If it throws, the entry is found when its memory is looked at.
+void shard::unlink(entry& x, std::size_t bytes) {
   unlinked_.add(&x, drop_entry, bytes);
+  x.retire();
 }
 
 std::size_t shard::retired_max() const {
@@ -290,22 +291,15 @@ bool shard::move(entry& x) try {
   auto hash = hash_of(x.key());
   if (index_.find(hash, x.key()) != &x) {
     // There was no memory when it left.
-    x.retire();
-    unlinked_.add(&x, drop_entry, x.cost());
+    unlink(x, x.cost());
     return true;
   }
   auto* moved = x.copy(memory_.get());
-  try {
-    if (moved->expires())
-      expiring_.add(*moved);
-  } catch (const std::bad_alloc&) {
-    moved->retire();
-    entry::drop(moved);
-    throw;
-  }
   index_.put(hash, *moved);
   order_of(x).replace(x, *moved);
-  retire(x, x.cost_alone());
+  if (moved->expires())
+    expiring_.replace(x, *moved);
+  unlink(x, x.cost_alone());
   return true;
 } catch (const std::bad_alloc&) {
   return false;
@@ -355,10 +349,9 @@ void shard::forget_all() {
   for (auto* order : {main_.get(), hot_.get()})
     order->clear([this](entry& x) {
       try {
-        unlinked_.add(&x, drop_entry, x.cost());
-        x.retire();
+        unlink(x, x.cost());
       } catch (const std::bad_alloc&) {
-        // Found when its memory is looked at.
+        // The others leave, too.
       }
     });
   candidates_.clear();

@@ -147,7 +147,7 @@ private:
   void leave(entry& x, bool dead, mono_time now);
   void remove(entry& x, std::uint64_t hash);
   void retire(entry& x);
-  void retire(entry& x, std::size_t bytes);
+  void unlink(entry& x, std::size_t bytes);
   void tidy(std::size_t entries);
   void compact();
   bool move(entry& x);

@@ -52,6 +52,21 @@ std::vector<filled> fill_many(pool& from, std::size_t count, std::size_t size) {
   return result;
 }
 
+std::map<void*, filled> by_place(const std::vector<filled>& blocks) {
+  std::map<void*, filled> result;
+  for (const auto& x : blocks)
+    result.emplace(x.at, x);
+  return result;
+}
+
+/// Each of which must be as it was filled.
+void free_all(const std::map<void*, filled>& blocks) {
+  for (const auto& [at, x] : blocks) {
+    BOOST_TEST_REQUIRE(x.is_whole());
+    pool::free(at);
+  }
+}
+
 void free_all(pool& of, std::vector<filled>& blocks) {
   for (auto& x : blocks)
     pool::free(x.at);
@@ -246,9 +261,7 @@ BOOST_AUTO_TEST_CASE(chunks_that_are_little_used_are_moved_out_of) {
   for (auto huge : {false, true}) {
     random_source random{2};
     const auto a = pool::open(huge);
-    std::map<void*, filled> blocks;
-    for (const auto& x : fill_many(*a, 200'000, 100))
-      blocks.emplace(x.at, x);
+    auto blocks = by_place(fill_many(*a, 200'000, 100));
     const auto before = a->mapped_bytes();
     for (auto i = blocks.begin(); i != blocks.end();) {
       if (random.below(4) == 0) {
@@ -261,12 +274,9 @@ BOOST_AUTO_TEST_CASE(chunks_that_are_little_used_are_moved_out_of) {
     a->take_in();
     BOOST_TEST(a->mapped_bytes() == before);
     move_all(*a, blocks);
-    for (const auto& [at, x] : blocks)
-      BOOST_TEST_REQUIRE(x.is_whole());
     BOOST_TEST(used_bytes(*a) == blocks.size() * allocated_bytes(100));
     BOOST_TEST(a->unused_bytes() <= 2 * pool::chunk_bytes);
-    for (const auto& [at, x] : blocks)
-      pool::free(at);
+    free_all(blocks);
   }
 }
 
@@ -291,10 +301,7 @@ BOOST_AUTO_TEST_CASE(moving_ends_though_nothing_fits_the_holes) {
   BOOST_TEST(a->mapped_bytes() < before);
   BOOST_TEST(a->unused_bytes()
              <= std::max(a->mapped_bytes() / 8, 2 * pool::chunk_bytes));
-  for (const auto& [at, x] : blocks) {
-    BOOST_TEST_REQUIRE(x.is_whole());
-    pool::free(at);
-  }
+  free_all(blocks);
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_moved_where_most_is_used) {
@@ -315,9 +322,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_moved_where_most_is_used) {
 BOOST_AUTO_TEST_CASE(only_the_first_chunk_is_given_up_for_huge_pages) {
   for (auto huge : {false, true}) {
     const auto a = pool::open(huge);
-    std::map<void*, filled> blocks;
-    for (const auto& x : fill_many(*a, 80'000, 100))
-      blocks.emplace(x.at, x);
+    auto blocks = by_place(fill_many(*a, 80'000, 100));
     const auto chunk_of = [](const void* at) {
       return reinterpret_cast<std::uintptr_t>(at) / pool::chunk_bytes;
     };
@@ -327,15 +332,12 @@ BOOST_AUTO_TEST_CASE(only_the_first_chunk_is_given_up_for_huge_pages) {
     BOOST_TEST(chunks.size() == 5u);
     move_all(*a, blocks);
     std::set<std::uintptr_t> later;
-    for (const auto& [at, x] : blocks) {
-      BOOST_TEST_REQUIRE(x.is_whole());
+    for (const auto& [at, x] : blocks)
       later.insert(chunk_of(at));
-    }
     std::vector<std::uintptr_t> left;
     std::ranges::set_difference(chunks, later, std::back_inserter(left));
     BOOST_TEST(left.size() == (huge ? 1u : 0u));
-    for (const auto& [at, x] : blocks)
-      pool::free(at);
+    free_all(blocks);
   }
 }
 
@@ -372,8 +374,7 @@ BOOST_AUTO_TEST_CASE(a_chunk_of_which_somebody_keeps_values_is_used_again) {
       BOOST_TEST_REQUIRE(x.is_whole());
       pool::free(x.at);
     }
-  for (const auto& [at, x] : blocks)
-    pool::free(at);
+  free_all(blocks);
   a->take_in();
   BOOST_TEST(used_bytes(*a) == 0u);
 }

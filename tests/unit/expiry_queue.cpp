@@ -74,6 +74,23 @@ BOOST_AUTO_TEST_CASE(times_may_be_as_far_apart_as_there_are) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(who_replaces_another_expires_in_its_place) {
+  queue q;
+  const auto early = make(noon);
+  const auto old = make(noon + 1h);
+  const auto now = make(noon + 1h);
+  const auto late = make(noon + 2h);
+  for (auto* x : {late.get(), old.get(), early.get()})
+    q.add(*x);
+  q.replace(*old, *now);
+  BOOST_TEST(q.size() == 3u);
+  for (auto* x : {early.get(), now.get(), late.get()}) {
+    BOOST_TEST(q.next() == x);
+    q.remove(*x);
+  }
+  BOOST_TEST(q.size() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(clearing_forgets_all) {
   queue q;
   const auto x = make(noon);
