@@ -160,7 +160,7 @@ galaxy_memory make_memory(std::size_t capacity_bytes,
   each.candidates_max = part_of_shard(options.candidates_max, count);
   each.reset_idle_stats = options.reset_idle_stats;
   each.promote = options.promote ? options.promote : make_always_promoter();
-  each.huge_pages = options.huge_pages;
+  each.chunks = std::make_shared<chunk_source>(options.huge_pages);
   each.hash_seed = mix64(seed);
   return galaxy_memory{each, count, std::move(time)};
 }
@@ -314,6 +314,7 @@ mono_time galaxy_core::deadline_for(const get_options& asked) const noexcept {
 
 galaxy_stats galaxy_core::stats() const {
   galaxy_stats result;
+  result.unused_bytes = memory.ready_bytes();
   auto& reads = memory.reads();
   result.maincache_hits = reads.get(read_outcome::main_hit);
   result.hotcache_hits = reads.get(read_outcome::hot_hit);

@@ -2,8 +2,6 @@
 
 #include "galaxycache/runtime/value.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <new>
@@ -19,7 +17,6 @@
 
 #ifdef GALAXYCACHE_ADDRESS_SANITIZER
 #  include <sanitizer/asan_interface.h>
-#  include <sanitizer/lsan_interface.h>
 #endif
 
 namespace galaxycache {
@@ -62,30 +59,6 @@ void must_not_be_used([[maybe_unused]] const void* at,
 #ifdef GALAXYCACHE_ADDRESS_SANITIZER
   __asan_poison_memory_region(at, bytes);
 #endif
-}
-
-void* map_aligned(std::size_t bytes) noexcept {
-  auto map = [](std::size_t n) {
-    auto* result = mmap(nullptr, n, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return result == MAP_FAILED ? nullptr : static_cast<char*>(result);
-  };
-  auto past = [bytes](const char* at) {
-    return reinterpret_cast<std::uintptr_t>(at) & (bytes - 1);
-  };
-  // Mostly it is next to the one before, which is aligned.
-  auto* at = map(bytes);
-  if (!at || past(at) == 0)
-    return at;
-  munmap(at, bytes);
-  at = map(2 * bytes);
-  if (!at)
-    return nullptr;
-  auto before = past(at) == 0 ? 0 : bytes - past(at);
-  if (before != 0)
-    munmap(at, before);
-  munmap(at + before + bytes, bytes - before);
-  return at + before;
 }
 
 } // namespace
@@ -168,36 +141,12 @@ struct entry_arena::chunk {
     auto at = reinterpret_cast<std::uintptr_t>(inside) & ~(chunk_bytes - 1);
     return reinterpret_cast<chunk*>(at);
   }
-
-  static chunk* map(entry_arena* owner, bool huge_pages) noexcept {
-    auto* memory = map_aligned(chunk_bytes);
-    if (!memory)
-      return nullptr;
-#ifdef MADV_HUGEPAGE
-    // A wish: the system may have none.
-    madvise(memory, chunk_bytes, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-#endif
-#ifdef GALAXYCACHE_ADDRESS_SANITIZER
-    __lsan_register_root_region(memory, chunk_bytes);
-#endif
-    return new (memory) chunk{owner};
-  }
-
-  static void unmap(chunk* x) noexcept {
-#ifdef GALAXYCACHE_ADDRESS_SANITIZER
-    __lsan_unregister_root_region(x, chunk_bytes);
-#endif
-    may_be_used(x, chunk_bytes);
-    // Refused where there are too many mappings: then it keeps its addresses.
-    if (munmap(x, chunk_bytes) != 0)
-      madvise(x, chunk_bytes, MADV_DONTNEED);
-  }
 };
 
 constinit entry_arena::returned entry_arena::closed_{nullptr};
 
-entry_arena::handle entry_arena::open(bool huge_pages) {
-  return handle{new entry_arena{huge_pages}};
+entry_arena::handle entry_arena::open(std::shared_ptr<chunk_source> chunks) {
+  return handle{new entry_arena{std::move(chunks)}};
 }
 
 // -- for any thread -----------------------------------------------------------
@@ -220,7 +169,7 @@ void entry_arena::free(void* memory) noexcept {
 void entry_arena::free_late(chunk* c) noexcept {
   if (c->left.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
-  chunk::unmap(c);
+  chunk_source::unmap(c);
   if (chunks_left_.fetch_sub(1, std::memory_order_acq_rel) == 1)
     delete this;
 }
@@ -230,6 +179,8 @@ void entry_arena::close() noexcept {
   for (auto* c = chunks_; c; c = c->next)
     ++count;
   chunks_left_.store(count, std::memory_order_relaxed);
+  auto source = std::move(source_);
+  source->remove_arena();
   auto* last = returned_.exchange(&closed_, std::memory_order_acq_rel);
   for (auto* x : {taken_, last})
     for (; x; x = x->next)
@@ -238,7 +189,7 @@ void entry_arena::close() noexcept {
     auto* next = c->next;
     auto used = std::int64_t{c->used_blocks};
     if (c->left.fetch_add(used, std::memory_order_acq_rel) + used == 0) {
-      chunk::unmap(c);
+      source->give_back(c);
       chunks_left_.fetch_sub(1, std::memory_order_relaxed);
     }
     c = next;
@@ -391,10 +342,12 @@ void entry_arena::release(block* x) noexcept {
 // -- chunks -------------------------------------------------------------------
 
 bool entry_arena::map_chunk() noexcept {
-  auto* c = chunk::map(this, huge_pages_ && chunks_);
-  if (!c)
+  using enum chunk_source::pages;
+  auto* memory = source_->take(chunks_ ? huge : ordinary);
+  if (!memory)
     return false;
-  if (!chunks_ && huge_pages_)
+  auto* c = new (memory) chunk{this};
+  if (!chunks_ && source_->has_huge_pages())
     plain_ = c;
   c->next = chunks_;
   if (chunks_)
@@ -421,7 +374,7 @@ void entry_arena::unmap(chunk* c) noexcept {
   if (c->next)
     c->next->previous = c->previous;
   mapped_ -= chunk_bytes;
-  chunk::unmap(c);
+  source_->give_back(c);
 }
 
 void entry_arena::list_all(chunk& c) noexcept {

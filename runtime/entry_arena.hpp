@@ -1,10 +1,13 @@
 #pragma once
 
+#include "galaxycache/runtime/chunk_source.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace galaxycache {
 
@@ -26,15 +29,14 @@ class entry_arena {
 public:
   using handle = std::unique_ptr<entry_arena, closer>;
 
-  /// What is mapped and given back at once, and aligned to: a huge page.
-  static constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
+  static constexpr auto chunk_bytes = chunk_source::chunk_bytes;
 
   /// More is not for an arena.
   static constexpr std::size_t request_bytes_max = 16 * 1024;
 
-  /// Asks for huge pages if told to, from its second chunk on: what is little
-  /// should not take 2 MiB. It maps nothing before it has to.
-  static handle open(bool huge_pages);
+  /// Takes huge pages if there are any, from its second chunk on: what is
+  /// little should not take 2 MiB. It takes nothing before it has to.
+  static handle open(std::shared_ptr<chunk_source> chunks);
 
   // -- for any thread ---------------------------------------------------------
 
@@ -83,8 +85,9 @@ private:
     returned* next;
   };
 
-  explicit entry_arena(bool huge_pages) noexcept : huge_pages_(huge_pages) {
-    // nop
+  explicit entry_arena(std::shared_ptr<chunk_source> chunks) noexcept
+    : source_(std::move(chunks)) {
+    source_->add_arena();
   }
 
   ~entry_arena() = default;
@@ -112,14 +115,13 @@ private:
 
   static constinit returned closed_; // instead of what was given back
 
-  const bool huge_pages_;
-
   // By whoever gives back: the last one, or that the arena is closed.
   alignas(64) std::atomic<returned*> returned_{nullptr};
   std::atomic<std::size_t> chunks_left_{0}; // once closed
 
   // By the writer.
-  alignas(64) returned* taken_ = nullptr; // from there, to be taken in
+  alignas(64) std::shared_ptr<chunk_source> source_; // until it is closed
+  returned* taken_ = nullptr; // from there, to be taken in
   std::array<block*, classes> free_{};
   std::array<std::uint64_t, classes / 64> has_free_{};
   chunk* chunks_ = nullptr;

@@ -73,6 +73,11 @@ public:
   /// Counts, and reads nothing.
   void count(read_outcome what) const;
 
+  /// What is ready for the entries of any shard, and part of none.
+  std::size_t ready_bytes() const noexcept {
+    return chunks_->ready_bytes();
+  }
+
   const read_counts& reads() const noexcept {
     return reads_;
   }
@@ -89,6 +94,7 @@ private:
 
   const std::uint64_t seed_;
   const std::shared_ptr<const clock> time_;
+  const std::shared_ptr<const chunk_source> chunks_;
   std::vector<std::unique_ptr<shard>> shards_;
   mutable read_counts reads_;
 };

@@ -36,7 +36,7 @@ void drop_entry(void* x) {
 
 shard::shard(settings s)
   : settings_(std::move(s)),
-    memory_(entry_arena::open(settings_.huge_pages)),
+    memory_(entry_arena::open(settings_.chunks)),
     index_(unlinked_, settings_.hash_seed),
     main_(make_s3_fifo(cost_of, settings_.capacity_bytes)),
     hot_(make_s3_fifo(cost_of, settings_.capacity_bytes)),

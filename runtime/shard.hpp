@@ -1,5 +1,6 @@
 #pragma once
 
+#include "galaxycache/runtime/chunk_source.hpp"
 #include "galaxycache/runtime/epoch.hpp"
 #include "galaxycache/runtime/eviction.hpp"
 #include "galaxycache/runtime/expiry_queue.hpp"
@@ -37,8 +38,8 @@ public:
     std::size_t candidates_max = 0;
     std::chrono::nanoseconds reset_idle_stats = std::chrono::minutes{1};
     std::shared_ptr<promoter> promote;
-    /// Whether to ask the system for huge pages.
-    bool huge_pages = true;
+    /// Where the memory for entries is from; for all shards of a galaxy.
+    std::shared_ptr<chunk_source> chunks = std::make_shared<chunk_source>();
     /// Of hashes: one that nobody knows keeps keys from being chosen for them.
     std::uint64_t hash_seed = 0;
   };

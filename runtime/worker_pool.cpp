@@ -2,8 +2,8 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -113,8 +113,9 @@ bool worker_pool::submit(std::unique_ptr<job> work) {
     try {
       s.threads.emplace_back([shared = shared_] { shared->work(); });
       ++s.alive; // before it can look: it waits for the lock
-    } catch (const std::system_error&) {
-      // The system has no more threads. Those there are do the work.
+    } catch (const std::exception&) {
+      // The system has no more threads, or no memory for one. Those there are
+      // do the work.
       if (s.alive == 0) {
         s.queue.pop_back();
         return false;

@@ -37,6 +37,10 @@ struct filled {
   }
 };
 
+pool::handle open(bool huge_pages) {
+  return pool::open(std::make_shared<chunk_source>(huge_pages));
+}
+
 filled fill(pool& from, std::size_t size, unsigned number) {
   auto* at = static_cast<unsigned char*>(from.allocate(size));
   BOOST_TEST_REQUIRE(at != nullptr);
@@ -114,7 +118,7 @@ BOOST_AUTO_TEST_SUITE(entry_arena)
 
 BOOST_AUTO_TEST_CASE(blocks_are_aligned_and_cost_what_others_do) {
   for (auto huge : {false, true}) {
-    const auto a = pool::open(huge);
+    const auto a = open(huge);
     BOOST_TEST(a->mapped_bytes() == 0u);
     std::vector<filled> blocks;
     std::size_t cost = 0;
@@ -134,7 +138,7 @@ BOOST_AUTO_TEST_CASE(blocks_are_aligned_and_cost_what_others_do) {
 }
 
 BOOST_AUTO_TEST_CASE(a_block_may_not_be_too_large) {
-  const auto a = pool::open(true);
+  const auto a = open(true);
   auto* largest = a->allocate(pool::request_bytes_max);
   BOOST_TEST(largest != nullptr);
   BOOST_TEST(a->allocate(pool::request_bytes_max + 1) == nullptr);
@@ -145,7 +149,7 @@ BOOST_AUTO_TEST_CASE(a_block_may_not_be_too_large) {
 BOOST_AUTO_TEST_CASE(free_neighbours_become_one_in_any_order) {
   random_source random{1};
   for (int round = 0; round < 3; ++round) {
-    const auto a = pool::open(false);
+    const auto a = open(false);
     auto blocks = fill_many(*a, 30'000, 100);
     const auto mapped = a->mapped_bytes();
     BOOST_TEST(mapped == 2 * pool::chunk_bytes);
@@ -167,7 +171,7 @@ BOOST_AUTO_TEST_CASE(free_neighbours_become_one_in_any_order) {
 }
 
 BOOST_AUTO_TEST_CASE(a_chunk_that_is_empty_is_kept_and_more_are_given_back) {
-  const auto a = pool::open(true);
+  const auto a = open(true);
   auto blocks = fill_many(*a, 100'000, 200);
   BOOST_TEST(a->mapped_bytes() == 10 * pool::chunk_bytes);
   free_all(*a, blocks);
@@ -176,7 +180,7 @@ BOOST_AUTO_TEST_CASE(a_chunk_that_is_empty_is_kept_and_more_are_given_back) {
 }
 
 BOOST_AUTO_TEST_CASE(blocks_outlive_their_arena) {
-  auto a = pool::open(true);
+  auto a = open(true);
   auto blocks = fill_many(*a, 500'000, 100);
   const auto mapped = a->mapped_bytes();
   const auto before = address_bytes();
@@ -193,15 +197,15 @@ BOOST_AUTO_TEST_CASE(blocks_outlive_their_arena) {
   // All but what others may have taken meanwhile.
   BOOST_TEST(address_bytes() <= before - mapped + mapped / 4);
   // One that never had a block, and one that has none.
-  pool::open(true).reset();
-  a = pool::open(true);
+  open(true).reset();
+  a = open(true);
   pool::free(a->allocate(100));
 }
 
 BOOST_AUTO_TEST_CASE(no_sequence_of_changes_mixes_blocks_up) {
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {
     random_source random{seed};
-    const auto a = pool::open(seed % 2 == 0);
+    const auto a = open(seed % 2 == 0);
     std::map<void*, filled> blocks;
     std::set<void*> retired;
     std::size_t cost = 0;
@@ -260,7 +264,7 @@ BOOST_AUTO_TEST_CASE(no_sequence_of_changes_mixes_blocks_up) {
 BOOST_AUTO_TEST_CASE(chunks_that_are_little_used_are_moved_out_of) {
   for (auto huge : {false, true}) {
     random_source random{2};
-    const auto a = pool::open(huge);
+    const auto a = open(huge);
     auto blocks = by_place(fill_many(*a, 200'000, 100));
     const auto before = a->mapped_bytes();
     for (auto i = blocks.begin(); i != blocks.end();) {
@@ -281,7 +285,7 @@ BOOST_AUTO_TEST_CASE(chunks_that_are_little_used_are_moved_out_of) {
 }
 
 BOOST_AUTO_TEST_CASE(moving_ends_though_nothing_fits_the_holes) {
-  const auto a = pool::open(false);
+  const auto a = open(false);
   std::map<void*, filled> blocks;
   std::vector<void*> small;
   for (unsigned i = 0; i < 150'000; ++i) {
@@ -306,7 +310,7 @@ BOOST_AUTO_TEST_CASE(moving_ends_though_nothing_fits_the_holes) {
 
 BOOST_AUTO_TEST_CASE(nothing_is_moved_where_most_is_used) {
   random_source random{3};
-  const auto a = pool::open(false);
+  const auto a = open(false);
   auto blocks = fill_many(*a, 200'000, 100);
   BOOST_TEST(a->next_to_move() == nullptr);
   for (auto& x : blocks)
@@ -321,7 +325,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_moved_where_most_is_used) {
 
 BOOST_AUTO_TEST_CASE(only_the_first_chunk_is_given_up_for_huge_pages) {
   for (auto huge : {false, true}) {
-    const auto a = pool::open(huge);
+    const auto a = open(huge);
     auto blocks = by_place(fill_many(*a, 80'000, 100));
     const auto chunk_of = [](const void* at) {
       return reinterpret_cast<std::uintptr_t>(at) / pool::chunk_bytes;
@@ -342,7 +346,7 @@ BOOST_AUTO_TEST_CASE(only_the_first_chunk_is_given_up_for_huge_pages) {
 }
 
 BOOST_AUTO_TEST_CASE(a_chunk_of_which_somebody_keeps_values_is_used_again) {
-  const auto a = pool::open(false);
+  const auto a = open(false);
   std::map<void*, filled> blocks;
   std::set<void*> kept;
   const auto many = fill_many(*a, 100'000, 100);
@@ -382,7 +386,7 @@ BOOST_AUTO_TEST_CASE(a_chunk_of_which_somebody_keeps_values_is_used_again) {
 BOOST_AUTO_TEST_CASE(blocks_come_and_go_while_others_move) {
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     random_source random{seed};
-    const auto a = pool::open(seed % 2 == 0);
+    const auto a = open(seed % 2 == 0);
     std::vector<filled> blocks;
     std::map<void*, std::size_t> where;
     const auto add = [&](std::size_t size, unsigned number) {
@@ -439,7 +443,7 @@ BOOST_AUTO_TEST_CASE(threads_give_back_while_one_allocates_and_after_the_end) {
   constexpr unsigned rounds = 20'000;
   std::atomic<int> torn{0};
   for (int run = 0; run < 5; ++run) {
-    auto a = pool::open(run % 2 == 0);
+    auto a = open(run % 2 == 0);
     std::array<std::atomic<filled*>, threads * 64> places{};
     std::atomic<bool> done{false};
     std::vector<std::thread> others;
