@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <mutex>
+#include <vector>
 
 namespace galaxycache {
 
@@ -12,23 +13,35 @@ namespace galaxycache {
 /// The first touch of a huge page has the system find and zero all of it: that
 /// takes milliseconds on a virtual machine whose host has to find the memory
 /// first. So where there are many, a thread of this source's own touches some
-/// more before they are wanted. Thread-safe, and nobody waits for that thread:
-/// who comes too early gets a chunk that is not touched yet.
+/// more before they are wanted. Who comes too early touches one itself.
+///
+/// Chunks in huge pages are parts of larger mappings and not unmapped while the
+/// source lives: Linux changes no mapping of which a page is being found.
+///
+/// Thread-safe; no call waits for that thread, but for the end of the source,
+/// which waits for a touch under way.
 class chunk_source {
 public:
   static constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
 
-  /// From so many taken ones on, one is ready; for each so many, one more; but
-  /// no more than so many for each arena. Those of one galaxy want theirs at
-  /// about the same time.
-  static constexpr std::size_t ready_from = 8;
-  static constexpr std::size_t taken_for_more = 32;
-  static constexpr std::size_t ready_for_arena = 2;
-
   enum class pages { ordinary, huge };
 
+  /// From so many taken ones in huge pages on, one is ready: at most an eighth.
+  static constexpr std::size_t ready_from = 8;
+
+  /// One more is ready for each so many that are taken: some 3 %.
+  static constexpr std::size_t taken_for_more = 32;
+
+  /// But no more are ready than so many for each arena. Those of one galaxy
+  /// grow alike, and want theirs at about the same time; a second one is for
+  /// when this thread does not get to run at once.
+  static constexpr std::size_t ready_for_arena = 2;
+
+  /// What is mapped at once of huge pages.
+  static constexpr std::size_t mapped_at_once = 16;
+
   /// Huge pages are a wish, as the system may have none; without it, there are
-  /// ordinary ones, whatever is asked for and the system's default is.
+  /// ordinary ones, whatever the system's default is.
   explicit chunk_source(bool huge_pages = true);
 
   chunk_source(const chunk_source&) = delete;
@@ -40,14 +53,20 @@ public:
     return huge_pages_;
   }
 
-  /// An arena begins or ends to take from here.
+  /// An arena begins to take from here.
   void add_arena() noexcept;
-  void remove_arena() noexcept;
 
-  /// Aligned to its size; null if there is no memory.
+  /// It ends, and will give so many of those in huge pages not back, but unmap
+  /// them.
+  void remove_arena(std::size_t kept = 0) noexcept;
+
+  /// A chunk that is aligned to its size, and touched if it is in huge pages,
+  /// which may be asked for only where there are any. Null if there is no
+  /// memory.
   void* take(pages which) noexcept;
 
-  void give_back(void* chunk) noexcept;
+  /// Of the kind it was taken as.
+  void give_back(void* chunk, pages which) noexcept;
 
   /// Instead of giving it back, once the source may be gone.
   static void unmap(void* chunk) noexcept;
@@ -55,24 +74,30 @@ public:
   /// What it has touched and nobody has taken.
   std::size_t ready_bytes() const noexcept;
 
+  /// How many chunks it is touching, or is to.
+  std::size_t on_their_way() const noexcept;
+
 private:
   class touching;
 
-  /// What a chunk begins with that is ready.
-  struct ready {
-    ready* next;
-  };
+  using chunk_list = std::vector<void*>;
 
-  void touch_more() noexcept;
-  void add(void* touched) noexcept;
+  std::size_t wanted() const noexcept;
+  std::size_t missing() const noexcept;
+  void* take_untouched(std::unique_lock<std::mutex>& guard,
+                       std::size_t left) noexcept;
+  void keep(void* touched, std::unique_lock<std::mutex>& guard) noexcept;
+  void drop_surplus(std::unique_lock<std::mutex>& guard) noexcept;
+  void touch(std::size_t count) noexcept;
+  void make_ready() noexcept;
 
   const bool huge_pages_;
   mutable std::mutex mutex_;
   std::size_t arenas_ = 0;
-  std::size_t taken_ = 0;
-  std::size_t on_its_way_ = 0; // being touched, or will be
-  std::size_t ready_count_ = 0;
-  ready* first_ = nullptr;
+  std::size_t taken_ = 0; // in huge pages
+  std::size_t on_their_way_ = 0;
+  chunk_list ready_;
+  chunk_list untouched_; // addresses, and no memory
   worker_pool toucher_{1};
 };
 

@@ -1,23 +1,12 @@
 #include "galaxycache/runtime/entry_arena.hpp"
 
+#include "galaxycache/runtime/address_sanitizer.hpp"
 #include "galaxycache/runtime/value.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <new>
 #include <utility>
-
-#if defined(__SANITIZE_ADDRESS__)
-#  define GALAXYCACHE_ADDRESS_SANITIZER
-#elif defined(__has_feature) // as clang says it
-#  if __has_feature(address_sanitizer)
-#    define GALAXYCACHE_ADDRESS_SANITIZER
-#  endif
-#endif
-
-#ifdef GALAXYCACHE_ADDRESS_SANITIZER
-#  include <sanitizer/asan_interface.h>
-#endif
 
 namespace galaxycache {
 
@@ -44,22 +33,6 @@ constexpr unsigned asked_for_each = 64;
 
 // Blocks taken in before more is mapped.
 constexpr std::size_t taken_in_first = 4096;
-
-// What the address sanitizer should know; nothing without it.
-
-void may_be_used([[maybe_unused]] const void* at,
-                 [[maybe_unused]] std::size_t bytes) noexcept {
-#ifdef GALAXYCACHE_ADDRESS_SANITIZER
-  __asan_unpoison_memory_region(at, bytes);
-#endif
-}
-
-void must_not_be_used([[maybe_unused]] const void* at,
-                      [[maybe_unused]] std::size_t bytes) noexcept {
-#ifdef GALAXYCACHE_ADDRESS_SANITIZER
-  __asan_poison_memory_region(at, bytes);
-#endif
-}
 
 } // namespace
 
@@ -114,6 +87,7 @@ struct entry_arena::block {
 /// What a chunk begins with. Blocks follow, and the header of one that is none.
 struct entry_arena::chunk {
   entry_arena* owner;
+  chunk_source::pages pages;
   chunk* next = nullptr;
   chunk* previous = nullptr;
   std::uint32_t used_bytes = 0;
@@ -180,20 +154,24 @@ void entry_arena::close() noexcept {
     ++count;
   chunks_left_.store(count, std::memory_order_relaxed);
   auto source = std::move(source_);
-  source->remove_arena();
   auto* last = returned_.exchange(&closed_, std::memory_order_acq_rel);
   for (auto* x : {taken_, last})
     for (; x; x = x->next)
       --chunk::of(x)->used_blocks;
+  std::size_t kept = 0; // of those in huge pages
   for (auto* c = chunks_; c;) {
     auto* next = c->next;
+    auto which = c->pages;
     auto used = std::int64_t{c->used_blocks};
     if (c->left.fetch_add(used, std::memory_order_acq_rel) + used == 0) {
-      source->give_back(c);
+      source->give_back(c, which);
       chunks_left_.fetch_sub(1, std::memory_order_relaxed);
+    } else if (which == chunk_source::pages::huge) {
+      ++kept;
     }
     c = next;
   }
+  source->remove_arena(kept);
   if (chunks_left_.fetch_sub(1, std::memory_order_acq_rel) == 1)
     delete this;
 }
@@ -343,10 +321,11 @@ void entry_arena::release(block* x) noexcept {
 
 bool entry_arena::map_chunk() noexcept {
   using enum chunk_source::pages;
-  auto* memory = source_->take(chunks_ ? huge : ordinary);
+  auto which = chunks_ && source_->has_huge_pages() ? huge : ordinary;
+  auto* memory = source_->take(which);
   if (!memory)
     return false;
-  auto* c = new (memory) chunk{this};
+  auto* c = new (memory) chunk{this, which};
   if (!chunks_ && source_->has_huge_pages())
     plain_ = c;
   c->next = chunks_;
@@ -374,7 +353,7 @@ void entry_arena::unmap(chunk* c) noexcept {
   if (c->next)
     c->next->previous = c->previous;
   mapped_ -= chunk_bytes;
-  source_->give_back(c);
+  source_->give_back(c, c->pages);
 }
 
 void entry_arena::list_all(chunk& c) noexcept {

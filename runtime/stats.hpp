@@ -93,7 +93,7 @@ struct galaxy_stats {
   std::uint64_t overhead_bytes = 0;
   /// What has left the caches and may still be being read.
   std::uint64_t retired_bytes = 0;
-  /// What is free between entries, for the next.
+  /// What is free between entries, or ready for the next ones.
   std::uint64_t unused_bytes = 0;
   /// Keys whose rate is watched, without their values.
   std::uint64_t candidates = 0;

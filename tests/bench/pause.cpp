@@ -175,11 +175,11 @@ nlohmann::ordered_json measure(const config& cfg) {
   std::atomic<bool> done{false};
   calls writes;
   std::atomic<std::uint64_t> bytes_read{0};
-  const auto read_until = [&](const auto& done, std::uint64_t seed) {
+  const auto read_until_done = [&](std::uint64_t seed) {
     random_source random{seed};
     calls own;
     std::uint64_t bytes = 0;
-    while (!done()) {
+    while (!done.load(std::memory_order_relaxed)) {
       const auto n = written.load(std::memory_order_acquire);
       const key k{random.below(std::max<std::uint64_t>(n, 1))};
       const auto hash = memory.hash_of(k);
@@ -193,9 +193,7 @@ nlohmann::ordered_json measure(const config& cfg) {
     return own;
   };
   calls reads;
-  std::thread reader{[&] {
-    reads = read_until([&] { return done.load(std::memory_order_relaxed); }, 1);
-  }};
+  std::thread reader{[&] { reads = read_until_done(1); }};
   const auto content = value::copy(std::string(cfg.value_bytes, 'v'));
   const stopwatch watch;
   std::thread writer{[&] {
@@ -217,15 +215,16 @@ nlohmann::ordered_json measure(const config& cfg) {
   done = true;
   reader.join();
   const auto cpu_ns = watch.cpu_ns();
-  const auto until = std::chrono::steady_clock::now()
-                     + std::chrono::nanoseconds{std::llround(wall_ns)};
-  const auto is_over = [until] {
-    return std::chrono::steady_clock::now() >= until;
-  };
+  done = false;
   std::array<calls, 2> later_reads;
-  std::thread second{[&] { later_reads[1] = read_until(is_over, 2); }};
-  later_reads[0] = read_until(is_over, 3);
-  second.join();
+  std::array<std::thread, 2> readers;
+  for (std::size_t i = 0; i < readers.size(); ++i)
+    readers[i]
+      = std::thread{[&, i] { later_reads[i] = read_until_done(2 + i); }};
+  std::this_thread::sleep_for(std::chrono::nanoseconds{std::llround(wall_ns)});
+  done = true;
+  for (auto& x : readers)
+    x.join();
   const auto puts = static_cast<double>(cfg.entries);
   return {
     {"bench", "pause"},

@@ -179,6 +179,29 @@ BOOST_AUTO_TEST_CASE(a_chunk_that_is_empty_is_kept_and_more_are_given_back) {
   BOOST_TEST(a->unused_bytes() == pool::chunk_bytes);
 }
 
+BOOST_AUTO_TEST_CASE(the_source_knows_what_is_taken) {
+  const auto chunks = std::make_shared<chunk_source>();
+  const auto is_ready = [&] {
+    while (chunks->on_their_way() > 0)
+      std::this_thread::yield();
+    return chunks->ready_bytes() > 0;
+  };
+  constexpr auto enough = (chunk_source::ready_from + 2) * pool::chunk_bytes;
+  for (auto keep : {false, true}) {
+    auto a = pool::open(chunks);
+    auto blocks = fill_many(*a, enough / 10'000, 10'000);
+    BOOST_TEST(is_ready());
+    if (!keep)
+      free_all(*a, blocks);
+    BOOST_TEST(is_ready() == keep);
+    a.reset();
+    BOOST_TEST(!is_ready());
+    for (const auto& x : blocks)
+      pool::free(x.at);
+    BOOST_TEST(!is_ready());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(blocks_outlive_their_arena) {
   auto a = open(true);
   auto blocks = fill_many(*a, 500'000, 100);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace galaxycache;
@@ -47,6 +48,24 @@ struct rig {
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(galaxy_memory)
+
+BOOST_AUTO_TEST_CASE(shards_have_their_memory_from_one_source) {
+  auto each = rig::settings();
+  each.capacity_bytes = 64 << 20;
+  const auto time = std::make_shared<manual_clock>();
+  const memory m{each, 2, time};
+  BOOST_TEST(m.ready_bytes() == 0u);
+  // Neither has enough chunks for one to be ready, but both together have.
+  const auto data = value::copy(std::string(200, 'v'));
+  const auto count = 5 * chunk_source::chunk_bytes / data.size();
+  for (std::size_t i = 0; i < m.size(); ++i)
+    for (std::size_t n = 0; n < count; ++n)
+      BOOST_TEST_REQUIRE(
+        m.at(i).put_main(std::to_string(n), data, never_expires, *time));
+  while (each.chunks->on_their_way() > 0)
+    std::this_thread::yield();
+  BOOST_TEST(m.ready_bytes() == chunk_source::chunk_bytes);
+}
 
 BOOST_AUTO_TEST_CASE(what_is_put_into_a_keys_shard_is_read) {
   rig r;

@@ -1,5 +1,7 @@
 #include "galaxycache/runtime/worker_pool.hpp"
 
+#include "refused_threads.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -16,16 +18,11 @@
 using namespace galaxycache;
 using namespace std::chrono_literals;
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#  define CAN_REFUSE_THREADS
+#ifdef CAN_REFUSE_THREADS
 #  include <dlfcn.h>
 #  include <pthread.h>
 
-namespace {
-
 std::atomic<bool> refuse_threads{false};
-
-} // namespace
 
 // Stands before the one of the system.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* how,
