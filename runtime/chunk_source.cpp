@@ -48,13 +48,16 @@ char* map_aligned(std::size_t bytes) noexcept {
   return at + before;
 }
 
-/// A wish: the system may have none.
-void ask_for_huge_pages([[maybe_unused]] void* at,
-                        [[maybe_unused]] std::size_t bytes,
-                        [[maybe_unused]] bool huge) noexcept {
+/// Some that lie side by side; null if there is no memory.
+char* map_chunks(std::size_t count, [[maybe_unused]] bool huge) noexcept {
+  auto* result = map_aligned(count * chunk_bytes);
 #ifdef MADV_HUGEPAGE
-  madvise(at, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  // A wish: the system may have none.
+  if (result)
+    madvise(result, count * chunk_bytes,
+            huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 #endif
+  return result;
 }
 
 void touch_first(void* chunk) noexcept {
@@ -83,6 +86,12 @@ void unmap_chunk(void* chunk) noexcept {
   // Refused where there are too many mappings: then it keeps its addresses.
   if (munmap(chunk, chunk_bytes) != 0)
     madvise(chunk, chunk_bytes, MADV_DONTNEED);
+}
+
+/// Nothing is in it any more.
+void forget(void* chunk) noexcept {
+  owns_nothing(chunk, chunk_bytes);
+  may_be_used(chunk, chunk_bytes);
 }
 
 } // namespace
@@ -129,39 +138,36 @@ void chunk_source::remove_arena(std::size_t kept) noexcept {
 }
 
 void* chunk_source::take(pages which) noexcept {
-  void* result = nullptr;
-  if (which == pages::ordinary) {
-    result = map_aligned(chunk_bytes);
+  auto* result = which == pages::huge ? take_touched() : map_chunks(1, false);
+  if (result)
+    may_own(result, chunk_bytes);
+  return result;
+}
+
+void* chunk_source::take_touched() noexcept {
+  std::unique_lock guard{mutex_};
+  auto* result = take_last(ready_);
+  if (!result) {
+    result = take_untouched(guard, 0);
     if (!result)
       return nullptr;
-    ask_for_huge_pages(result, chunk_bytes, false);
-  } else {
-    std::unique_lock guard{mutex_};
-    result = take_last(ready_);
-    if (!result) {
-      result = take_untouched(guard, 0);
-      if (!result)
-        return nullptr;
-      // Before that thread is woken: two at once take twice as long.
-      guard.unlock();
-      touch_first(result);
-      guard.lock();
-    }
-    ++taken_;
-    auto more = missing();
-    on_their_way_ += more;
+    // Before that thread is woken: two at once take twice as long.
     guard.unlock();
-    touch(more);
+    touch_first(result);
+    guard.lock();
   }
-  may_own(result, chunk_bytes);
+  ++taken_;
+  auto more = missing();
+  on_their_way_ += more;
+  guard.unlock();
+  touch(more);
   return result;
 }
 
 void chunk_source::give_back(void* chunk, pages which) noexcept {
   if (which == pages::ordinary)
     return unmap(chunk);
-  owns_nothing(chunk, chunk_bytes);
-  may_be_used(chunk, chunk_bytes);
+  forget(chunk);
   std::unique_lock guard{mutex_};
   --taken_;
   keep(chunk, guard);
@@ -169,8 +175,7 @@ void chunk_source::give_back(void* chunk, pages which) noexcept {
 }
 
 void chunk_source::unmap(void* chunk) noexcept {
-  owns_nothing(chunk, chunk_bytes);
-  may_be_used(chunk, chunk_bytes);
+  forget(chunk);
   unmap_chunk(chunk);
 }
 
@@ -203,14 +208,11 @@ void* chunk_source::take_untouched(std::unique_lock<std::mutex>& guard,
                                    std::size_t left) noexcept {
   for (auto kept = true; kept && untouched_.size() <= left;) {
     guard.unlock();
-    constexpr auto bytes = mapped_at_once * chunk_bytes;
-    auto* first = map_aligned(bytes);
-    if (first)
-      ask_for_huge_pages(first, bytes, true);
+    auto* first = map_chunks(mapped_at_once, true);
     guard.lock();
     if (!first)
       break;
-    for (auto* x = first + bytes; x != first;) {
+    for (auto* x = first + mapped_at_once * chunk_bytes; x != first;) {
       x -= chunk_bytes;
       kept = add(untouched_, x);
       if (!kept)

@@ -84,6 +84,7 @@ private:
 
   std::size_t wanted() const noexcept;
   std::size_t missing() const noexcept;
+  void* take_touched() noexcept;
   void* take_untouched(std::unique_lock<std::mutex>& guard,
                        std::size_t left) noexcept;
   void keep(void* touched, std::unique_lock<std::mutex>& guard) noexcept;

@@ -120,8 +120,7 @@ private:
   std::atomic<std::size_t> chunks_left_{0}; // once closed
 
   // By the writer.
-  alignas(64) std::shared_ptr<chunk_source> source_; // until it is closed
-  returned* taken_ = nullptr; // from there, to be taken in
+  alignas(64) returned* taken_ = nullptr; // from there, to be taken in
   std::array<block*, classes> free_{};
   std::array<std::uint64_t, classes / 64> has_free_{};
   chunk* chunks_ = nullptr;
@@ -132,6 +131,7 @@ private:
   std::size_t empty_chunks_ = 0;
   std::size_t mapped_ = 0;
   std::size_t used_ = 0;
+  std::shared_ptr<chunk_source> source_; // until it is closed
 };
 
 } // namespace galaxycache

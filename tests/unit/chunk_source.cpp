@@ -1,15 +1,13 @@
 #include "galaxycache/runtime/chunk_source.hpp"
 
+#include "chunks.hpp"
 #include "refused_threads.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -38,25 +36,6 @@ long faults() {
   rusage used{};
   getrusage(RUSAGE_THREAD, &used);
   return used.ru_minflt;
-}
-
-/// What this process has mapped.
-std::size_t address_bytes() {
-  std::ifstream in{"/proc/self/statm"};
-  std::size_t pages = 0;
-  BOOST_TEST_REQUIRE(bool{in >> pages});
-  return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
-
-/// How many are ready when those are that should be.
-std::size_t ready_soon(const source& from) {
-  const auto until = std::chrono::steady_clock::now()
-                     + std::chrono::seconds{30};
-  while (from.on_their_way() > 0) {
-    BOOST_TEST_REQUIRE((std::chrono::steady_clock::now() < until));
-    std::this_thread::yield();
-  }
-  return from.ready_bytes() / chunk_bytes;
 }
 
 /// Some chunks, all in huge pages, which are given back in the end.

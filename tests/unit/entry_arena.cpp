@@ -1,17 +1,17 @@
 #include "galaxycache/runtime/entry_arena.hpp"
 
+#include "chunks.hpp"
+
 #include "galaxycache/runtime/random.hpp"
 #include "galaxycache/runtime/value.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 #include <map>
 #include <set>
@@ -76,14 +76,6 @@ void free_all(pool& of, std::vector<filled>& blocks) {
     pool::free(x.at);
   blocks.clear();
   of.take_in();
-}
-
-/// What this process has mapped.
-std::size_t address_bytes() {
-  std::ifstream in{"/proc/self/statm"};
-  std::size_t pages = 0;
-  BOOST_TEST_REQUIRE(bool{in >> pages});
-  return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::size_t used_bytes(const pool& x) {
@@ -181,24 +173,19 @@ BOOST_AUTO_TEST_CASE(a_chunk_that_is_empty_is_kept_and_more_are_given_back) {
 
 BOOST_AUTO_TEST_CASE(the_source_knows_what_is_taken) {
   const auto chunks = std::make_shared<chunk_source>();
-  const auto is_ready = [&] {
-    while (chunks->on_their_way() > 0)
-      std::this_thread::yield();
-    return chunks->ready_bytes() > 0;
-  };
   constexpr auto enough = (chunk_source::ready_from + 2) * pool::chunk_bytes;
   for (auto keep : {false, true}) {
     auto a = pool::open(chunks);
     auto blocks = fill_many(*a, enough / 10'000, 10'000);
-    BOOST_TEST(is_ready());
+    BOOST_TEST(ready_soon(*chunks) > 0u);
     if (!keep)
       free_all(*a, blocks);
-    BOOST_TEST(is_ready() == keep);
+    BOOST_TEST((ready_soon(*chunks) > 0) == keep);
     a.reset();
-    BOOST_TEST(!is_ready());
+    BOOST_TEST(ready_soon(*chunks) == 0u);
     for (const auto& x : blocks)
       pool::free(x.at);
-    BOOST_TEST(!is_ready());
+    BOOST_TEST(ready_soon(*chunks) == 0u);
   }
 }
 

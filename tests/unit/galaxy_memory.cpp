@@ -1,11 +1,12 @@
 #include "galaxycache/runtime/galaxy_memory.hpp"
 
+#include "chunks.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace galaxycache;
@@ -62,8 +63,7 @@ BOOST_AUTO_TEST_CASE(shards_have_their_memory_from_one_source) {
     for (std::size_t n = 0; n < count; ++n)
       BOOST_TEST_REQUIRE(
         m.at(i).put_main(std::to_string(n), data, never_expires, *time));
-  while (each.chunks->on_their_way() > 0)
-    std::this_thread::yield();
+  BOOST_TEST(ready_soon(*each.chunks) == 1u);
   BOOST_TEST(m.ready_bytes() == chunk_source::chunk_bytes);
 }
 
